@@ -1,0 +1,67 @@
+# Each target sets up what it needs by itself: `python3` (3.11 or newer) and `make` are enough.
+
+PYTHON ?= python3
+VENV ?= .venv
+
+python := $(VENV)/bin/python
+install := $(python) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+# Whose machine this is must not matter: no Airflow, login or import path of theirs, and no proxy for loopback.
+unexport $(filter AIRFLOW% AZURE_% PYTHONPATH,$(.VARIABLES))
+export AIRFLOW_HOME := $(CURDIR)/build/airflow
+export AIRFLOW__CORE__LOAD_EXAMPLES := False
+export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED := False
+export NO_PROXY := 127.0.0.1,localhost,$(or $(no_proxy),$(NO_PROXY))
+unexport no_proxy
+
+.NOTPARALLEL:
+.PHONY: help venv demo emulator airflow test check bench clean fresh
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+venv: $(VENV)/.dev ## Set up the virtual environment for development
+
+demo: $(VENV)/.demo ## Score handwritten digits on a batch endpoint of the emulator, from a real DAG
+	$(python) -m airflow_batch_provider.demo
+
+airflow: $(VENV)/.demo ## Open Airflow's UI with the demo's DAG and emulator, until Ctrl-C
+	$(python) -m airflow_batch_provider.demo airflow
+
+emulator: $(VENV)/.demo ## Run the emulator alone, until Ctrl-C
+	$(python) -m airflow_batch_provider.emulator
+
+test: $(VENV)/.dev fresh ## Run every test, then require 100 % branch coverage of the pure core
+	$(python) -m pytest
+	$(python) -m coverage run -m pytest --quiet tests/core
+	$(python) -m coverage report
+
+check: $(VENV)/.dev fresh ## Lint, check the format, the types, and who imports whom
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy
+	$(python) -m pytest --quiet tests/test_imports.py
+
+# In an environment of its own: the tests must not see the provider that it compares with.
+bench: fresh ## Run every benchmark
+	@$(MAKE) --no-print-directory VENV=build/bench build/bench/.bench
+	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; build/bench/bin/python $$script; done
+
+clean: ## Remove everything that these targets made
+	rm -rf $(VENV) build dist .demo .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+fresh:
+	@rm -rf $(AIRFLOW_HOME) && mkdir -p build
+
+$(VENV)/.pip: constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"This is Python {v[0]}.{v[1]}, and 3.11 or newer is needed: make PYTHON=/path/to/python3")'
+	$(PYTHON) -m venv $(VENV)
+	$(install) --upgrade pip
+	@touch $@
+
+# The dev extra contains the demo extra.
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: $(VENV)/.pip pyproject.toml
+	@echo "Installing Airflow and what '$*' needs into $(VENV): a minute or three, once."
+	$(install) --build-constraint constraints.txt --editable '.[$*]'
+	@touch $@ $(if $(filter dev,$*),$(VENV)/.demo)

@@ -1,0 +1,153 @@
+"""The only code that waits: two drivers that carry out the flows of `flow`.
+
+`run` blocks and is for workers; `arun` is for the triggerer's event loop. Both send requests with an
+``httpx`` client, throw what goes wrong back into the flow so that the flow decides, and let pauses pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
+from typing import Any, Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+import httpx
+
+from airflow_batch_provider.flow import Answer, Flow, Load, Pause, Save, Step
+
+T = TypeVar("T")
+
+IN_FLIGHT = 20
+"""Requests under way at once per asynchronous client. Bounded here and not by the client's pool, whose cost
+grows with the square of its queue."""
+
+
+class RecordStore(Protocol):
+    """Keeps one small record for one task instance, durably, across its tries."""
+
+    def load(self) -> Mapping[str, Any] | None:
+        """Return what was saved last, or ``None``."""
+
+    def save(self, record: Mapping[str, Any]) -> None:
+        """Keep *record*; when this returns, it survives the death of the process."""
+
+
+class AsyncRecordStore(Protocol):
+    """The same for an event loop."""
+
+    async def load(self) -> Mapping[str, Any] | None:
+        """Return what was saved last, or ``None``."""
+
+    async def save(self, record: Mapping[str, Any]) -> None:
+        """Keep *record*; when this returns, it survives the death of the process."""
+
+
+_gates: WeakKeyDictionary[httpx.AsyncClient, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def run(
+    flow: Flow[T],
+    client: httpx.Client,
+    *,
+    store: RecordStore | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Carry out a flow, blocking.
+
+    Args:
+        flow: The flow; it is closed at the end, whatever happens.
+        client: Sends its requests.
+        store: Answers its `Load` and `Save` steps.
+        sleep: Lets its pauses pass.
+
+    Returns:
+        What the flow returns.
+
+    Raises:
+        Exception: What the flow raises.
+    """
+
+    def answer(step: Step) -> Answer:
+        if isinstance(step, Pause):
+            sleep(step.seconds)
+            return None
+        if isinstance(step, Load):
+            return _kept(store).load()
+        if isinstance(step, Save):
+            _kept(store).save(step.record)
+            return None
+        return client.send(step)
+
+    with closing(flow):
+        answers = _Answers(flow)
+        while (step := answers.next_step()) is not None:
+            try:
+                answers.value = answer(step)
+            except Exception as error:  # noqa: BLE001  # thrown into the flow, which decides
+                answers.error = error
+        return answers.returned
+
+
+async def arun(
+    flow: Flow[T],
+    client: httpx.AsyncClient,
+    *,
+    store: AsyncRecordStore | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> T:
+    """Carry out a flow in an event loop. The same contract as `run`; cancellation closes the flow."""
+
+    async def answer(step: Step) -> Answer:
+        if isinstance(step, Pause):
+            await sleep(step.seconds)
+            return None
+        if isinstance(step, Load):
+            return await _kept(store).load()
+        if isinstance(step, Save):
+            await _kept(store).save(step.record)
+            return None
+        async with _gate(client):
+            return await client.send(step)
+
+    with closing(flow):
+        answers = _Answers(flow)
+        while (step := answers.next_step()) is not None:
+            try:
+                answers.value = await answer(step)
+            except Exception as error:  # noqa: BLE001  # thrown into the flow, which decides
+                answers.error = error
+        return answers.returned
+
+
+class _Answers(Generic[T]):
+    """Hands answers and errors to a flow, and keeps what it returns: what both drivers share."""
+
+    def __init__(self, flow: Flow[T]) -> None:
+        self.value: Answer = None
+        self.error: Exception | None = None
+        self._flow = flow
+
+    def next_step(self) -> Step | None:
+        """Return the flow's next step, or ``None`` when it has returned."""
+        value, error = self.value, self.error
+        self.value = self.error = None
+        try:
+            return self._flow.send(value) if error is None else self._flow.throw(error)
+        except StopIteration as stop:
+            self.returned: T = stop.value
+            return None
+
+
+S = TypeVar("S")
+
+
+def _kept(store: S | None) -> S:
+    if store is None:
+        raise TypeError("This flow keeps a record, but no record store was given to its driver.")
+    return store
+
+
+def _gate(client: httpx.AsyncClient) -> asyncio.Semaphore:
+    return _gates.setdefault(client, asyncio.Semaphore(IN_FLIGHT))

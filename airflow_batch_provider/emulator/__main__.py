@@ -1,0 +1,96 @@
+"""Start the emulator from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from airflow_batch_provider.emulator.database import StateInUseError
+from airflow_batch_provider.emulator.server import Emulator
+from airflow_batch_provider.emulator.setup import SetupError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the emulator until it is told to end.
+
+    Args:
+        arguments: The command line without the program's name; None takes the process's own.
+
+    Returns:
+        The exit code: 0 after SIGTERM or SIGINT, 2 if it could not start.
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        emulator = Emulator(
+            options.state,
+            host=options.host,
+            port=options.port,
+            speed=options.speed,
+            setup=options.setup,
+            tls=options.tls,
+        )
+    except (SetupError, StateInUseError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command line's answer
+        return 2
+    # uvicorn has handlers of its own while it serves and raises the signal again at its end: neither a signal
+    # that comes before that nor the repeated one may end the process without its clean-up.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: emulator.stop())
+    print(_greeting(emulator), flush=True)  # noqa: T201 - a command line's answer
+    emulator.run()
+    return 0
+
+
+def _greeting(emulator: Emulator) -> str:
+    connection = json.dumps(emulator.airflow_connection(), separators=(",", ":"))
+    lines = [
+        f"Batch emulator is ready at {emulator.url}",
+        f"State in {emulator.state_dir}; Ctrl-C ends it. The connection for Airflow:",
+        f"export AIRFLOW_CONN_AZURE_ML_DEFAULT='{connection}'",
+    ]
+    if emulator.ca_file:
+        lines.append(f"export SSL_CERT_FILE='{emulator.ca_file}'")
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_batch_provider.emulator",
+        description="A local emulator of Azure ML batch endpoints: real HTTP, real scoring, no cloud.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=_port, default=8787, help="port to listen on; 0 picks a free one (8787)"
+    )
+    parser.add_argument(
+        "--state", type=Path, metavar="DIR", help="keep the state here (default: forget it at exit)"
+    )
+    parser.add_argument("--setup", type=Path, metavar="FILE.yml", help="endpoints and deployments to load")
+    parser.add_argument("--speed", type=_speed, default=1.0, help="job states this many times faster (1)")
+    parser.add_argument(
+        "--tls", action="store_true", help="serve https; ca.pem is written into the state folder"
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:  # noqa: PLR2004 - the range of TCP ports
+        raise argparse.ArgumentTypeError(f"{port} is no TCP port; choose 0 to 65535")
+    return port
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not speed > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return speed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""Azure Resource Manager: workspace, datastores, endpoints, deployments and data assets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from airflow_batch_provider.emulator.batch import WORKSPACE
+from airflow_batch_provider.emulator.errors import ServiceError, not_found
+from airflow_batch_provider.emulator.ids import PROVIDER, Workspace
+from airflow_batch_provider.emulator.world import base_url, world_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+
+def workspace_of(request: Request) -> Workspace:
+    """Return the workspace that a path names; any exists at first sight."""
+    path = request.path_params
+    workspace = Workspace(path["s"], path["g"], path["w"])
+    world_of(request).resources.see(workspace)
+    return workspace
+
+
+async def get_workspace(request: Request) -> Response:
+    """Answer with the workspace."""
+    workspace = workspace_of(request)
+    shown = world_of(request).resources.see(workspace)
+    links = {
+        "discoveryUrl": f"{base_url(request)}/discovery",
+        "mlFlowTrackingUri": _mlflow(request, workspace),
+    }
+    return JSONResponse(shown | {"properties": shown["properties"] | links})
+
+
+def _mlflow(request: Request, workspace: Workspace) -> str:
+    return f"azureml://{request.url.netloc}/mlflow/v1.0{workspace.id}"
+
+
+async def list_datastores(request: Request) -> Response:
+    """Answer with the datastores; ``isDefault=true`` leaves the default one."""
+    stores = [
+        _datastore(request, s) for s in world_of(request).resources.list("datastores", workspace_of(request))
+    ]
+    wanted = request.query_params.get("isDefault", "").lower()
+    if wanted in {"true", "false"}:
+        stores = [store for store in stores if store["properties"]["isDefault"] == (wanted == "true")]
+    return JSONResponse({"value": stores, "nextLink": None})
+
+
+def _datastore(request: Request, store: dict[str, Any]) -> dict[str, Any]:
+    # An IP address as endpoint means path-style addresses, as with every local storage emulator.
+    host = request.url.netloc.replace("localhost", "127.0.0.1")
+    own = {"protocol": request.url.scheme, "endpoint": f"{host}/blob"}
+    return store | {"properties": {**store["properties"], **own}}
+
+
+async def get_datastore(request: Request) -> Response:
+    """Answer with one datastore, without its secrets."""
+    return JSONResponse(_datastore(request, _resource(request, "datastores", "name")))
+
+
+async def list_secrets(request: Request) -> Response:
+    """Answer with the account key of a datastore."""
+    _resource(request, "datastores", "name")
+    return JSONResponse({"secretsType": "AccountKey", "key": world_of(request).resources.account_key()})
+
+
+def _resource(request: Request, kind: str, *parameters: str) -> dict[str, Any]:
+    name = "/".join(request.path_params[parameter] for parameter in parameters)
+    found = world_of(request).resources.get(kind, workspace_of(request), name)
+    if found is None:
+        raise not_found(f"The resource {kind}/{name} was not found in workspace {request.path_params['w']}.")
+    return found
+
+
+async def list_endpoints(request: Request) -> Response:
+    """Answer with the batch endpoints."""
+    found = world_of(request).resources.list("batchEndpoints", workspace_of(request))
+    return JSONResponse({"value": [_endpoint(request, endpoint) for endpoint in found], "nextLink": None})
+
+
+async def get_endpoint(request: Request) -> Response:
+    """Answer with one batch endpoint."""
+    return JSONResponse(_endpoint(request, _resource(request, "batchEndpoints", "e")))
+
+
+def _endpoint(request: Request, endpoint: dict[str, Any]) -> dict[str, Any]:
+    scoring = f"{base_url(request)}/endpoints/{endpoint['location']}/{endpoint['name']}/jobs"
+    return endpoint | {"properties": {**endpoint["properties"], "scoringUri": scoring}}
+
+
+async def list_deployments(request: Request) -> Response:
+    """Answer with the deployments of an endpoint."""
+    endpoint = _resource(request, "batchEndpoints", "e")["name"]
+    found = world_of(request).resources.list("batchEndpoints/deployments", workspace_of(request), endpoint)
+    return JSONResponse({"value": [_deployment(deployment) for deployment in found], "nextLink": None})
+
+
+async def get_deployment(request: Request) -> Response:
+    """Answer with one deployment."""
+    return JSONResponse(_deployment(_resource(request, "batchEndpoints/deployments", "e", "d")))
+
+
+def _deployment(deployment: dict[str, Any]) -> dict[str, Any]:
+    # The emulator's own section says how a deployment is simulated; the service knows no such key.
+    properties = {key: value for key, value in deployment["properties"].items() if key != "emulator"}
+    return deployment | {"properties": properties}
+
+
+def _list(kind: str, *parents: str) -> Any:
+    async def answer(request: Request) -> Response:
+        parent = "/".join(request.path_params[name] for name in parents)
+        found = world_of(request).resources.list(kind, workspace_of(request), parent)
+        return JSONResponse({"value": found, "nextLink": None})
+
+    return answer
+
+
+def _get(kind: str, *parameters: str) -> Any:
+    async def answer(request: Request) -> Response:
+        return JSONResponse(_resource(request, kind, *parameters))
+
+    return answer
+
+
+async def unknown(request: Request) -> Response:
+    """Refuse what is no resource of the emulator, in ARM's words."""
+    raise ServiceError(
+        404,
+        f"The resource or operation {request.method} {request.url.path} was not found.",
+        code="ResourceNotFound",
+    )
+
+
+def _asset_routes(kind: str) -> list[Route]:
+    return [
+        Route(f"{WORKSPACE}/{kind}", _list(kind)),
+        Route(f"{WORKSPACE}/{kind}/{{name}}", _get(kind, "name")),
+        Route(f"{WORKSPACE}/{kind}/{{name}}/versions", _list(f"{kind}/versions", "name")),
+        Route(
+            f"{WORKSPACE}/{kind}/{{name}}/versions/{{version}}", _get(f"{kind}/versions", "name", "version")
+        ),
+    ]
+
+
+ROUTES = [
+    Route(WORKSPACE, get_workspace),
+    Route(f"{WORKSPACE}/datastores", list_datastores),
+    Route(f"{WORKSPACE}/datastores/{{name}}", get_datastore),
+    Route(f"{WORKSPACE}/datastores/{{name}}/listSecrets", list_secrets, methods=["POST"]),
+    Route(f"{WORKSPACE}/batchEndpoints", list_endpoints),
+    Route(f"{WORKSPACE}/batchEndpoints/{{e}}", get_endpoint),
+    Route(f"{WORKSPACE}/batchEndpoints/{{e}}/deployments", list_deployments),
+    Route(f"{WORKSPACE}/batchEndpoints/{{e}}/deployments/{{d}}", get_deployment),
+    *(route for kind in ("data", "models", "codes") for route in _asset_routes(kind)),
+]
+CATCH_ALL = Route("/subscriptions/{path:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+PROVIDER_ROOT = f"/subscriptions/{{s}}/providers/{PROVIDER}"

@@ -1,0 +1,137 @@
+"""The emulator's own API for tests: faults, settings, the journal of requests and of jobs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from airflow_batch_provider.emulator import wire
+from airflow_batch_provider.emulator.faults import read_fault
+from airflow_batch_provider.emulator.settings import Settings
+from airflow_batch_provider.emulator.world import world_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from airflow_batch_provider.emulator.jobs import Job
+
+
+async def health(request: Request) -> Response:
+    """Answer that the emulator is up."""
+    return JSONResponse({"status": "ok", "speed": world_of(request).speed})
+
+
+async def show_faults(request: Request) -> Response:
+    """Answer with the faults in force."""
+    return JSONResponse({"faults": world_of(request).faults.shown()})
+
+
+async def set_faults(request: Request) -> Response:
+    """Put a list of faults in force, alone or under the key ``faults``."""
+    try:
+        body = wire.loads(await request.body())
+        rules = body.get("faults") if isinstance(body, dict) else body
+        if not isinstance(rules, list):
+            return _bad("Send a list of faults, alone or under the key 'faults'.")
+        faults = [read_fault(rule) for rule in rules]
+    except ValueError as error:
+        return _bad(str(error))
+    world_of(request).faults.replace(faults)
+    return await show_faults(request)
+
+
+async def clear_faults(request: Request) -> Response:
+    """End all faults."""
+    world_of(request).faults.replace([])
+    return await show_faults(request)
+
+
+async def show_settings(request: Request) -> Response:
+    """Answer with the settings in force."""
+    return JSONResponse(asdict(world_of(request).settings.current))
+
+
+async def change_settings(request: Request) -> Response:
+    """Replace some settings."""
+    try:
+        changes = wire.loads(await request.body())
+        if not isinstance(changes, dict):
+            return _bad("Send an object of settings.")
+        world_of(request).settings.change(changes)
+    except ValueError as error:
+        return _bad(str(error))
+    return await show_settings(request)
+
+
+async def reset(request: Request) -> Response:
+    """Clear the faults and the journal and put the settings back; jobs and tokens stay."""
+    world = world_of(request)
+    world.faults.replace([])
+    world.settings.change(asdict(Settings()))
+    world.journal.clear()
+    return Response(status_code=204)
+
+
+async def show_requests(request: Request) -> Response:
+    """Answer with the journal; any field filters by equality, ``after`` by sequence number."""
+    filters = dict(request.query_params)
+    after = filters.pop("after", "0")
+    if not after.isdigit():
+        return _bad(f"after is a sequence number, not {after!r}.")
+    return JSONResponse({"requests": world_of(request).journal.entries(after=int(after), **filters)})
+
+
+async def clear_requests(request: Request) -> Response:
+    """Forget the journal of requests."""
+    world_of(request).journal.clear()
+    return Response(status_code=204)
+
+
+async def show_jobs(request: Request) -> Response:
+    """Answer with all jobs, oldest first, and when each entered its states."""
+    jobs = [_shown(job) for _, job in reversed(world_of(request).jobs.page(limit=1_000_000))]
+    wanted = dict(request.query_params)
+    return JSONResponse(
+        {"jobs": [job for job in jobs if all(str(job.get(k)) == v for k, v in wanted.items())]}
+    )
+
+
+def _shown(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "workspace": job.where.id,
+        "endpoint": job.endpoint,
+        "deployment": job.deployment,
+        "status": job.status,
+        "states": [{"status": status, "time": at} for status, at in job.states],
+        "createdAt": job.created_at,
+        "createdBy": job.created_by,
+        "experiment": job.experiment,
+        "childRun": job.child,
+        "tags": job.tags,
+        "properties": job.properties,
+        "request": job.request,
+        "outputs": job.outputs,
+        "error": job.error,
+    }
+
+
+def _bad(message: str) -> Response:
+    return JSONResponse({"error": message}, 400)
+
+
+ROUTES = [
+    Route("/_emulator/health", health),
+    Route("/_emulator/faults", show_faults),
+    Route("/_emulator/faults", set_faults, methods=["POST"]),
+    Route("/_emulator/faults", clear_faults, methods=["DELETE"]),
+    Route("/_emulator/settings", show_settings),
+    Route("/_emulator/settings", change_settings, methods=["POST"]),
+    Route("/_emulator/reset", reset, methods=["POST"]),
+    Route("/_emulator/requests", show_requests),
+    Route("/_emulator/requests", clear_requests, methods=["DELETE"]),
+    Route("/_emulator/jobs", show_jobs),
+]

@@ -1,0 +1,55 @@
+"""Which API of the service a path belongs to."""
+
+from __future__ import annotations
+
+import re
+
+from airflow_batch_provider.emulator.ids import PROVIDER
+
+_ROOTS = {
+    "subscriptions": "arm",
+    "endpoints": "batch",
+    "mferp": "batch",
+    "history": "history",
+    "data": "data",
+    "discovery": "discovery",
+    "blob": "blob",
+    "runs": "studio",
+    "_emulator": "control",
+}
+_FIXED = (
+    *("subscriptions", "resourceGroups", "providers", "locations", "workspaces", "datastores", "listSecrets"),
+    *("computes", "codes", "models", "environments", "components", "data", "versions", "batchEndpoints"),
+    *("deployments", "jobs", "cancel", "mfeOperationResults", "mfeOperationsStatus"),
+    *("dataversion", "runs", "children", "details", "rundata"),
+)
+_CANONICAL = {word.lower(): word for word in _FIXED} | {PROVIDER.lower(): PROVIDER}
+_BLOB_HOST = re.compile(r"(?P<account>[a-z0-9]{3,24})\.blob\.", re.IGNORECASE)
+
+
+def plane_of(path: str) -> str:
+    """Return the plane of a path: arm, batch, history, data, discovery, blob, studio, control or entra."""
+    return _ROOTS.get(path.lstrip("/").partition("/")[0].lower(), "entra")
+
+
+def canonical_path(path: str) -> str:
+    """Return a path with its fixed segments in their canonical case, since ARM compares them without case.
+
+    Only keys are changed, that is every second segment from ``subscriptions`` on, and the provider's name: a
+    workspace that happens to be called ``Jobs`` keeps its name.
+    """
+    segments = path.split("/")
+    start = next((i for i, segment in enumerate(segments) if segment.lower() == "subscriptions"), None)
+    if start is None:
+        return path
+    for index in range(start, len(segments)):
+        word = segments[index].lower()
+        if (index - start) % 2 == 0 or word == PROVIDER.lower():
+            segments[index] = _CANONICAL.get(word, segments[index])
+    return "/".join(segments)
+
+
+def blob_path(host: str, path: str) -> str:
+    """Return the path under ``/blob`` for a request to ``{account}.blob.*``; other paths as they are."""
+    match = _BLOB_HOST.match(host)
+    return f"/blob/{match['account'].lower()}{path}" if match else path

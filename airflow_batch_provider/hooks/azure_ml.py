@@ -1,0 +1,206 @@
+"""The hook of Azure Machine Learning."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from airflow_batch_provider.auth import entra_auth, tls_of, tokens_of
+from airflow_batch_provider.errors import BatchError
+from airflow_batch_provider.flow import Flow
+from airflow_batch_provider.hooks.base import BatchHook
+from airflow_batch_provider.jobs import Job
+from airflow_batch_provider.services.azure_ml import uris
+from airflow_batch_provider.services.azure_ml.batch import BatchEndpoints
+from airflow_batch_provider.services.azure_ml.connection import AzureMLConnection
+from airflow_batch_provider.services.azure_ml.deployments import Deployments
+from airflow_batch_provider.services.azure_ml.history import describe
+from airflow_batch_provider.services.azure_ml.invocation import Invocation, invocation
+from airflow_batch_provider.services.azure_ml.outputs import Location, content, locate
+from airflow_batch_provider.services.azure_ml.workspace import Workspace
+
+if TYPE_CHECKING:
+    from airflow_batch_provider.storage import Files
+
+
+# Of all tasks in this process.
+_DEPLOYMENTS = Deployments()
+
+
+def _host(connection: Any) -> str:
+    """Put together what Airflow took apart: it stores scheme, host and port of a URL in several fields."""
+    host = str(connection.host or "")
+    if host and "://" not in host and connection.schema in ("http", "https"):
+        host = f"{connection.schema}://{host}"
+    return f"{host}:{connection.port}" if host and connection.port else host
+
+
+class AzureMLHook(BatchHook):
+    """Reads a connection of type ``azure_ml``, or of the official provider, and talks to its workspace.
+
+    Args:
+        azure_ml_conn_id: The connection's id.
+        subscription_id: Instead of the connection's.
+        resource_group_name: Instead of the connection's.
+        workspace_name: Instead of the connection's.
+        cloud_environment: Instead of the connection's: ``AzurePublicCloud``, ``AzureChinaCloud`` or
+            ``AzureUSGovernment``.
+    """
+
+    conn_name_attr = "azure_ml_conn_id"
+    default_conn_name = "azure_ml_default"
+    conn_type = "azure_ml"
+    hook_name = "Azure Machine Learning"
+
+    def __init__(
+        self,
+        azure_ml_conn_id: str = default_conn_name,
+        *,
+        subscription_id: str | None = None,
+        resource_group_name: str | None = None,
+        workspace_name: str | None = None,
+        cloud_environment: str | None = None,
+        logger_name: str | None = None,
+    ) -> None:
+        super().__init__(azure_ml_conn_id, logger_name=logger_name)
+        self._place = {
+            "subscription_id": subscription_id,
+            "resource_group_name": resource_group_name,
+            "workspace_name": workspace_name,
+        }
+        self._cloud = cloud_environment
+        self._connection: AzureMLConnection | None = None
+
+    def _read(self, connection: Any, extra: dict[str, Any]) -> None:
+        self._connection = AzureMLConnection.read(
+            self.conn_id,
+            login=connection.login,
+            password=connection.password,
+            host=_host(connection),
+            extra=extra,
+            cloud_environment=self._cloud,
+        )
+
+    def _is_read(self) -> bool:
+        return self._connection is not None
+
+    @property
+    def connection(self) -> AzureMLConnection:
+        """The connection, once it was read."""
+        if self._connection is None:
+            raise RuntimeError("The connection was not read yet: call open() or aopen() first.")
+        return self._connection
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace that the connection and the hook's arguments name."""
+        return self.connection.workspace(**self._place)
+
+    @cached_property
+    def service(self) -> BatchEndpoints:
+        """The workspace's batch endpoints."""
+        return BatchEndpoints(self.workspace, deployments=_DEPLOYMENTS)
+
+    def _client_options(self) -> dict[str, Any]:
+        connection = self.connection
+        # The environment's proxies are for the internet, never for the emulator on this machine.
+        return {
+            "auth": entra_auth(connection),
+            "verify": tls_of(connection),
+            "trust_env": not connection.is_emulator,
+        }
+
+    @staticmethod
+    def order(**arguments: Any) -> Invocation:
+        """Check what a user says and return it as `BatchEndpoints` takes it.
+
+        Args:
+            **arguments: As for `services.azure_ml.invocation.invocation`.
+
+        Raises:
+            InvalidInput: The service would refuse it.
+        """
+        return invocation(**arguments)
+
+    def invoke(self, endpoint_name: str | None = None, **kwargs: Any) -> Job:
+        """Invoke a batch endpoint and return the job without waiting for it.
+
+        The request is sent once; nothing is recorded. Operators submit with a record instead.
+
+        Args:
+            endpoint_name: The endpoint.
+            **kwargs: As for `services.azure_ml.invocation.invocation`.
+
+        Raises:
+            InvalidInput: The service would refuse it.
+            AnswerLost: A job may have been started.
+            BatchError: The service refused.
+        """
+        order = invocation(endpoint_name=endpoint_name, **kwargs)
+        self.open()
+        return self.run(self._invoke(order))
+
+    def _invoke(self, order: Invocation) -> Flow[Job]:
+        plan = yield from self.service.plan(order)
+        _, job = yield from self.service.submit(plan, f"airflow-{token_hex(12)}")
+        return job
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Look the workspace up and get a token for the data plane: real, and harmless.
+
+        Returns:
+            Whether it works, and in plain words which step failed or what was reached.
+        """
+        from airflow_batch_provider.hooks.connection_test import explain
+
+        step = "reading the connection"
+        try:
+            self.open()
+            workspace = self.workspace
+            step = f"looking up workspace {workspace.name!r}"
+            found = self.run(describe(workspace))
+            step = f"getting a token for {self.connection.ml_audience}"
+            tokens_of(self.connection).get(self.connection.ml_audience)
+        except BatchError as error:
+            return False, explain(step, error, self._connection)
+        return True, f"Workspace {workspace.name!r} in {found.get('location', 'an unknown region')} answers."
+
+    def locate(self, path: str) -> Location:
+        """Find the storage behind an ``azureml://`` path or a storage URL."""
+        self.open()
+        return self.run(self._locate(path))
+
+    async def alocate(self, path: str) -> Location:
+        """Do the same in an event loop."""
+        await self.aopen()
+        return await self.arun(self._locate(path))
+
+    def _locate(self, path: str) -> Flow[Location]:
+        uri = uris.parse(path, "path")
+        where = Workspace(self.connection.cloud, "", "", "") if uri.kind == "storage" else self.workspace
+        return (yield from locate(where, uri))
+
+    def read_file(self, path: str) -> bytes:
+        """Read one file into memory, such as a small ``predictions.csv``.
+
+        Args:
+            path: An ``azureml://`` datastore path or the URL of a blob.
+        """
+        self.open()
+        return self.run(self._read_file(path))
+
+    def _read_file(self, path: str) -> Flow[bytes]:
+        location = yield from self._locate(path)
+        return (yield from content(location))
+
+    def files(self, location: Location) -> Files:
+        """Return the files at a place in a storage account, to be listed as this connection may.
+
+        A SAS in the location is used alone. Otherwise this connection's identity is asked first; if the
+        storage account refuses it, the datastore's own credential (for those who may ask the workspace for
+        it), or for a place on no datastore anonymous access.
+        """
+        from airflow_batch_provider.hooks.places import files_of
+
+        return files_of(self, location)

@@ -1,0 +1,102 @@
+"""What the hooks of all services share: carrying out flows with an authenticated client."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, ClassVar, TypeVar
+
+import httpx
+from airflow.sdk import BaseHook
+
+from airflow_batch_provider import drive
+from airflow_batch_provider.flow import Flow
+from airflow_batch_provider.jobs import Service
+
+T = TypeVar("T")
+
+TIMEOUT = httpx.Timeout(60.0, connect=15.0)
+"""Of one request. Invoking takes up to five seconds; a minute without a byte is an outage."""
+
+
+class BatchHook(BaseHook):
+    """A connection to a service that runs batch jobs.
+
+    In a worker, call `open` (or enter the hook with ``with``) and `run`; in the triggerer `aopen` and `arun`.
+    """
+
+    conn_name_attr: ClassVar[str]
+    default_conn_name: ClassVar[str]
+    conn_type: ClassVar[str]
+    hook_name: ClassVar[str]
+
+    def __init__(self, conn_id: str, logger_name: str | None = None) -> None:
+        super().__init__(logger_name=logger_name)
+        self.conn_id = conn_id
+
+    @abstractmethod
+    def _read(self, connection: Any, extra: dict[str, Any]) -> None:
+        """Read an Airflow connection whose extra has been parsed."""
+
+    @abstractmethod
+    def _is_read(self) -> bool:
+        """Say whether a connection was read."""
+
+    @property
+    @abstractmethod
+    def service(self) -> Service:
+        """The service, once the connection was read."""
+
+    @abstractmethod
+    def _client_options(self) -> dict[str, Any]:
+        """Return the ``httpx`` options that carry the credential and the TLS settings."""
+
+    def get_conn(self) -> Service:
+        """Return the service, reading the connection if need be."""
+        self.open()
+        return self.service
+
+    def open(self) -> None:
+        """Read the connection; once.
+
+        Raises:
+            InvalidInput: A field of the connection cannot be right.
+            AirflowNotFoundException: There is no such connection.
+        """
+        if not self._is_read():
+            connection = self.get_connection(self.conn_id)
+            self._read(connection, connection.extra_dejson)
+
+    async def aopen(self) -> None:
+        """Read the connection in an event loop; once."""
+        if not self._is_read():
+            connection = await self.aget_connection(self.conn_id)
+            self._read(connection, await connection.aextra_dejson())
+
+    @contextmanager
+    def client(self) -> Iterator[httpx.Client]:
+        """Open a client that carries the credential."""
+        self.open()
+        with httpx.Client(timeout=TIMEOUT, **self._client_options()) as client:
+            yield client
+
+    @asynccontextmanager
+    async def aclient(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Open a client for an event loop."""
+        await self.aopen()
+        # Reading certificates for the first time takes long enough to be felt by every other trigger.
+        options = await asyncio.to_thread(self._client_options)
+        async with httpx.AsyncClient(timeout=TIMEOUT, **options) as client:
+            yield client
+
+    def run(self, flow: Flow[T], store: drive.RecordStore | None = None) -> T:
+        """Carry out a flow of this hook's service, blocking."""
+        with self.client() as client:
+            return drive.run(flow, client, store=store)
+
+    async def arun(self, flow: Flow[T], store: drive.AsyncRecordStore | None = None) -> T:
+        """Carry out a flow of this hook's service in an event loop."""
+        async with self.aclient() as client:
+            return await drive.arun(flow, client, store=store)

@@ -1,0 +1,112 @@
+"""From a path that a user wrote to the files there, listed as a connection may."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from airflow_batch_provider.auth import tokens_of
+from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.hooks import hook_for
+from airflow_batch_provider.services.azure_ml import uris
+from airflow_batch_provider.services.azure_ml.hosts import check_host
+from airflow_batch_provider.services.azure_ml.outputs import Location
+from airflow_batch_provider.services.azure_ml.secrets import DatastoreSecret, datastore_secret
+from airflow_batch_provider.storage import Access, Files, Step, Steps, azure_files, local_files
+
+if TYPE_CHECKING:
+    from airflow_batch_provider.hooks.azure_ml import AzureMLHook
+
+
+def files_at(path: str, conn_id: str) -> Steps[Files]:
+    """Return the files at a path, as steps.
+
+    Args:
+        path: ``azureml://`` datastore path, URL of a blob or folder, ``wasbs://``, ``abfss://``, ``file://``
+            or a local path.
+        conn_id: The connection, for all but local paths.
+
+    Raises:
+        InvalidInput: The path, or the connection, cannot be right.
+        NotFound: The datastore does not exist.
+        BatchError: The datastore could not be looked up.
+    """
+    if path.lower().startswith("file:"):
+        return local_files(path)
+    if path.lower().startswith("obs:"):
+        raise InvalidInput(
+            f"path is {path!r}; OBS is not among the storages that can be watched.",
+            fix="Use an azureml://, https://, wasbs://, abfss:// or file:// path.",
+        )
+    if uris.parse(path, "path").kind == "local":
+        return local_files(path)
+    hook: Any = hook_for("azure_ml", conn_id, {})
+    location = yield Step(partial(hook.locate, path), partial(hook.alocate, path))
+    files: Files = hook.files(location)
+    return files
+
+
+def files_of(hook: AzureMLHook, location: Location) -> Files:
+    """Return the files at a place in a storage account.
+
+    Args:
+        hook: With its connection read.
+        location: The place.
+
+    Raises:
+        InvalidInput: No request can be made there.
+    """
+    alone = bool(location.query)
+    return azure_files(
+        location.uri,
+        endpoint_url=str(_endpoint_url(location)),
+        account=location.account,
+        container=location.container,
+        path=location.path,
+        access=Access(sas=location.query) if alone else _identity(hook, location),
+        otherwise=None if alone else _otherwise(hook, location),
+        verify=hook.connection.verify,
+    )
+
+
+def _endpoint_url(location: Location) -> httpx.URL:
+    account = (location.protocol, location.account, location.endpoint)
+    url = uris.blob_url(*account, location.container, "").removesuffix(f"/{location.container}")
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise InvalidInput(f"{url!r} is not the URL of a storage account: {error}") from error
+
+
+def _identity(hook: AzureMLHook, location: Location) -> Access:
+    try:
+        check_host(_endpoint_url(location), hook.connection.hosts()["storage"], "The storage account")
+    except InvalidInput as error:
+        hook.log.warning("Trying without a token: %s", error)
+        return Access()
+    return Access(tokens=tokens_of(hook.connection))
+
+
+def _otherwise(hook: AzureMLHook, location: Location) -> Step:
+    """Say what to try when the identity is refused."""
+    if not location.datastore:
+        return Step(Access, _anonymous)
+    uri = uris.parse(location.uri, "path")
+
+    def here() -> Access:
+        return _access(hook.run(datastore_secret(hook.workspace, uri)))
+
+    async def in_loop() -> Access:
+        return _access(await hook.arun(datastore_secret(hook.workspace, uri)))
+
+    return Step(here, in_loop)
+
+
+def _access(secret: DatastoreSecret) -> Access:
+    return Access(sas=secret.sas, account_key=secret.account_key)
+
+
+async def _anonymous() -> Access:
+    return Access()

@@ -1,0 +1,37 @@
+"""Remote jobs of any service: what they are, how they are submitted once, and how they are waited for.
+
+`Job` is what is shown to users and travels through XCom. `JobRef` is the address under which a job is found
+again, by another process and after any crash. A `Service` knows how to ask; `submit_once` and `wait` know
+when.
+"""
+
+from __future__ import annotations
+
+from airflow_batch_provider.jobs.model import Job, JobRef, JobState, Service
+from airflow_batch_provider.jobs.submission import (
+    Accepted,
+    Policy,
+    Submission,
+    TaskIdentity,
+    decide,
+    marker_of,
+    submit_once,
+)
+from airflow_batch_provider.jobs.waiting import Watch, finish, wait
+
+__all__ = [
+    "Accepted",
+    "Job",
+    "JobRef",
+    "JobState",
+    "Policy",
+    "Service",
+    "Submission",
+    "TaskIdentity",
+    "Watch",
+    "decide",
+    "finish",
+    "marker_of",
+    "submit_once",
+    "wait",
+]

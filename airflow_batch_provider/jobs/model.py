@@ -1,0 +1,146 @@
+"""What a remote job is, and what a service must be able to answer about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from airflow_batch_provider.errors import JobCanceled, JobFailed
+from airflow_batch_provider.flow import Flow
+
+
+class JobState(str, Enum):
+    """What a job's status means for the one who waits. The raw status stays in `Job.status`."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    CANCELING = "canceling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    # A status that the service's documentation did not know when this was written: waited on like RUNNING.
+    UNKNOWN = "unknown"
+
+    @property
+    def done(self) -> bool:
+        """Whether the job will never change again."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A remote job as its service last described it.
+
+    Args:
+        service: ``azure_ml`` or ``modelarts``.
+        id: The service's id of the job.
+        name: The name that people see.
+        state: What the status means.
+        status: The service's own word.
+        detail: What the service says of it, such as the text of a failure.
+        url: Its page in the service's web interface.
+        endpoint: The endpoint or workflow that it runs on.
+        outputs: Output name to ``{"uri": …, "url": …, "abfss": …}``.
+    """
+
+    service: str
+    id: str
+    name: str = ""
+    state: JobState = JobState.UNKNOWN
+    status: str = ""
+    detail: str = ""
+    url: str = ""
+    endpoint: str = ""
+    outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON scalars and mappings only."""
+        return {**asdict(self), "state": self.state.value}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Job:
+        """Read what `to_dict` wrote."""
+        return cls(**{**data, "state": JobState(data["state"])})
+
+    def check(self) -> Job:
+        """Return the job if it succeeded.
+
+        Raises:
+            JobFailed: It failed.
+            JobCanceled: It was cancelled.
+        """
+        if self.state is JobState.SUCCEEDED:
+            return self
+        kind = JobCanceled if self.state is JobState.CANCELED else JobFailed
+        on = f" on {self.endpoint!r}" if self.endpoint else ""
+        detail = f": {self.detail}" if self.detail else "."
+        raise kind(f"The job{on} ended as {self.status}{detail}").about(self.id, self.url)
+
+
+FRESH_SECONDS = 60.0
+"""A service may not show a job in the first moments after it was accepted: until then, "not found" says
+nothing."""
+
+
+@dataclass(frozen=True)
+class JobRef:
+    """Where a job is found again. It crosses from worker to trigger to event to worker.
+
+    Args:
+        service: ``azure_ml`` or ``modelarts``.
+        id: The service's id of the job.
+        place: The service's own address of it, strings only.
+        submitted_at: Epoch seconds; deadlines and poll intervals count from here, whichever process asks.
+        marker: The marker of the submission, see `marker_of`.
+        url: Its page in the service's web interface.
+    """
+
+    service: str
+    id: str
+    place: dict[str, str] = field(default_factory=dict)
+    submitted_at: float = 0.0
+    marker: str = ""
+    url: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON scalars and mappings only."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> JobRef:
+        """Read what `to_dict` wrote."""
+        return cls(**data)
+
+
+class Service(Protocol):
+    """What a service must be able to answer; each method is a flow."""
+
+    @property
+    def name(self) -> str:
+        """``azure_ml`` or ``modelarts``."""
+
+    def plan(self, order: Any) -> Flow[Any]:
+        """Look up what an order needs before it can be sent. Starts nothing, so it may be repeated."""
+
+    def submit(self, plan: Any, marker: str) -> Flow[tuple[JobRef, Job]]:
+        """Start a job that carries *marker*.
+
+        Raises:
+            AnswerLost: It cannot be known whether a job was started; `UnexpectedAnswer` and
+                `ServiceUnavailable` mean the same here.
+            BatchError: Any other: no job was started.
+        """
+
+    def get(self, ref: JobRef) -> Flow[Job]:
+        """Ask for one job."""
+
+    def cancel(self, ref: JobRef) -> Flow[None]:
+        """Ask the service to end the job; harmless if it has ended."""
+
+    def outputs(self, ref: JobRef) -> Flow[dict[str, dict[str, str]]]:
+        """Find where a finished job wrote: output name to its URIs."""
+
+    def explain(self, ref: JobRef) -> Flow[str]:
+        """Tell why a job failed, as far as the service says."""

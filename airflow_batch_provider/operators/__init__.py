@@ -1,0 +1,1 @@
+"""Operators: submit a job, wait for it, return it."""

@@ -1,0 +1,273 @@
+"""What the operators of all services share: submit once, then wait here or in the triggerer."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.sdk import BaseOperator, conf
+
+from airflow_batch_provider.checks import choice, not_negative, positive
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_batch_provider.hooks.base import BatchHook
+    from airflow_batch_provider.jobs import Accepted, Job, JobRef, TaskIdentity, Watch
+    from airflow_batch_provider.triggers.jobs import JobTrigger
+
+
+class BatchOperator(BaseOperator):
+    """Base of the operators that run one remote job.
+
+    Args:
+        wait_for_completion: Whether the task ends with the job, or as soon as the job is accepted.
+        deferrable: Whether it waits in the triggerer. Default: ``[operators] default_deferrable``.
+        poll_interval: Longest seconds between two polls; a young job is asked more often.
+        timeout: Seconds, or a ``timedelta``, from the submission until the task fails; ``None`` for no limit
+            but ``execution_timeout``.
+        cancel_on_kill: Whether the job is cancelled when the task is killed while a worker runs it. A task
+            that is deferred leaves its job running.
+        cancel_on_timeout: Whether the job is cancelled when *timeout* has passed.
+        on_retry: What a retry does about a job that is still active: ``reattach``, ``resubmit`` or ``fail``.
+        on_clear: What a cleared task does about a job that succeeded: ``rerun`` or ``reuse``.
+        on_ambiguous: What to do when it cannot be known whether a job was started; ``fail`` is the only
+            choice so far.
+        outage_tolerance: Seconds without a good answer after which the task fails and leaves the job running.
+    """
+
+    service: str
+    """Of `hooks.hook_for`."""
+
+    job_url: str = ""
+    """The job's page, once there is a job."""
+
+    def __init__(
+        self,
+        *,
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float = 30,
+        timeout: float | timedelta | None = None,
+        cancel_on_kill: bool = True,
+        cancel_on_timeout: bool = True,
+        on_retry: str = "reattach",
+        on_clear: str = "rerun",
+        on_ambiguous: str = "fail",
+        outage_tolerance: float = 900,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_timeout = cancel_on_timeout
+        self.on_retry = choice("on_retry", on_retry, "reattach", "resubmit", "fail")
+        self.on_clear = choice("on_clear", on_clear, "rerun", "reuse")
+        self.on_ambiguous = choice("on_ambiguous", on_ambiguous, "fail")
+        self.outage_tolerance = outage_tolerance
+        self._ref: JobRef | None = None
+        # Literals are checked when the DAG is parsed, what a template renders when the task runs.
+        self._check_numbers(literal=True)
+
+    @abstractmethod
+    def _order(self, context: Context) -> Any:
+        """Return what to submit, checked, in the service's own terms."""
+
+    @abstractmethod
+    def _conn_id(self) -> str:
+        """Return the connection's id."""
+
+    def _place(self) -> dict[str, Any]:
+        """Return what overrides the connection, as keyword arguments of the hook."""
+        return {}
+
+    def hook(self) -> BatchHook:
+        """Return the hook that the rendered arguments describe."""
+        from airflow_batch_provider.hooks import hook_for
+
+        return hook_for(self.service, self._conn_id(), self._place())
+
+    def execute(self, context: Context) -> Any:
+        """Submit the job, or take up the one that an earlier try submitted, and wait for it.
+
+        Returns:
+            The job, see `jobs.Job.to_dict`.
+
+        Raises:
+            InvalidInput: An argument or the connection cannot be right; nothing was sent.
+            SubmissionUnknown: It cannot be known whether a job was started.
+            JobError: The job did not end well; it is named.
+            BatchError: The service refused.
+        """
+        from airflow_batch_provider.jobs import submit_once
+
+        self._check_numbers(literal=False)
+        order = self._order(context)
+        hook = self.hook()
+        hook.open()
+        policy = self._policy()
+        submission = submit_once(hook.service, order, _identity(context), policy)
+        accepted = hook.run(submission, store=self._records(context))
+        self._announce(context, accepted)
+        if not self.wait_for_completion:
+            return accepted.job.to_dict()
+        if self.deferrable and not accepted.job.state.done:
+            self._defer(context, accepted.ref)
+        return self._complete(context, self._wait(context, hook, accepted.ref))
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
+        """Go on when the trigger has an outcome. Everything is taken from the event."""
+        from airflow_batch_provider.errors import JobTimedOut
+        from airflow_batch_provider.jobs import Job, JobRef
+        from airflow_batch_provider.triggers.jobs import error_in
+
+        self._know(JobRef.from_dict(event["ref"]))
+        for line in event["history"]:
+            self.log.info("While deferred: %s", line)
+        error = error_in(event)
+        if isinstance(error, JobTimedOut):
+            self._cancel_after_timeout()
+        if error is not None:
+            raise error
+        job = Job.from_dict(event["job"])
+        self.log.info("Job %s is %s.", job.id, job.status)
+        return self._complete(context, job)
+
+    def on_kill(self) -> None:
+        """Cancel the job, if the user did not say otherwise."""
+        if self._ref is not None:
+            self._cancel(self._ref, self.cancel_on_kill, "cancel_on_kill")
+
+    def _cancel_after_timeout(self) -> None:
+        from airflow_batch_provider.errors import BatchError
+
+        if self._ref is None:
+            return
+        try:
+            self._cancel(self._ref, self.cancel_on_timeout, "cancel_on_timeout")
+        except BatchError as error:
+            # The task fails because it timed out; that must stay what it says.
+            self.log.warning("Job %s could not be cancelled: %s", self._ref.id, error)
+
+    def _cancel(self, ref: JobRef, wanted: bool, switch: str) -> None:
+        if not wanted:
+            self.log.info("Left job %s running, because %s is off.", ref.id, switch)
+            return
+        hook = self.hook()
+        hook.open()
+        hook.run(hook.service.cancel(ref))
+        self.log.info("Asked the service to cancel job %s.", ref.id)
+
+    def _policy(self) -> Any:
+        from airflow_batch_provider.jobs import Policy
+
+        return Policy(self.on_retry, self.on_clear, self.cancel_on_kill)  # type: ignore[arg-type]  # checked
+
+    def _records(self, context: Context) -> Any:
+        from airflow_batch_provider.operators.records import TaskStateRecords
+
+        return TaskStateRecords(context["task_state_store"])
+
+    def _announce(self, context: Context, accepted: Accepted) -> None:
+        ref, job = accepted.ref, accepted.job
+        self._know(ref)
+        how = "Took up" if accepted.taken_up else "Submitted"
+        self.log.info("%s job %s on %s, now %s: %s", how, ref.id, job.endpoint, job.status, ref.url)
+        instance = context["ti"]
+        instance.xcom_push(key="job_id", value=ref.id)
+        for link in self.operator_extra_links:
+            instance.xcom_push(key=link.xcom_key, value=ref.url)
+
+    def _know(self, ref: JobRef) -> None:
+        self._ref, self.job_url = ref, ref.url
+
+    def _wait(self, context: Context, hook: BatchHook, ref: JobRef) -> Job:
+        from airflow_batch_provider.errors import JobTimedOut
+        from airflow_batch_provider.jobs import finish
+
+        try:
+            return hook.run(finish(hook.service, ref, self._watch(context, ref)))
+        except JobTimedOut:
+            self._cancel_after_timeout()
+            raise
+
+    def _watch(self, context: Context, ref: JobRef) -> Watch:
+        from airflow_batch_provider.jobs import Watch
+
+        return Watch(
+            poll_interval=float(self.poll_interval),
+            deadline=self._deadline(context, ref),
+            outage_tolerance=float(self.outage_tolerance),
+            on_change=lambda job: self.log.info("Job %s is %s.", job.id, job.status),
+            on_trouble=lambda error: self.log.warning("Asking again: %s", error),
+        )
+
+    def _defer(self, context: Context, ref: JobRef) -> NoReturn:
+        self.defer(trigger=self._trigger(context, ref), method_name="execute_complete")
+
+    def _trigger(self, context: Context, ref: JobRef) -> JobTrigger:
+        from airflow_batch_provider.triggers.jobs import JobTrigger
+
+        return JobTrigger(
+            service=self.service,
+            conn_id=self._conn_id(),
+            place=self._place(),
+            ref=ref.to_dict(),
+            poll_interval=float(self.poll_interval),
+            deadline=self._deadline(context, ref),
+            outage_tolerance=float(self.outage_tolerance),
+            cancel_on_kill=self.cancel_on_kill,
+            cancel_on_timeout=self.cancel_on_timeout,
+        )
+
+    def _deadline(self, context: Context, ref: JobRef) -> float | None:
+        """Return the epoch second at which waiting ends, the same in every process and try of this job."""
+        ends = []
+        if self.timeout is not None:
+            ends.append(ref.submitted_at + _seconds(self.timeout))
+        started = context["ti"].start_date
+        if self.execution_timeout is not None and started is not None:
+            ends.append(started.timestamp() + self.execution_timeout.total_seconds())
+        return min(ends, default=None)
+
+    def _complete(self, context: Context, job: Job) -> dict[str, Any]:
+        job.check()
+        for name, place in job.outputs.items():
+            self.log.info("Output %s of job %s is at %s", name, job.id, place["uri"])
+        context["ti"].xcom_push(key="outputs", value=job.outputs)
+        return job.to_dict()
+
+    def _check_numbers(self, *, literal: bool) -> None:
+        values: dict[str, Any] = {
+            "poll_interval": self.poll_interval,
+            "outage_tolerance": self.outage_tolerance,
+        }
+        timeout = self.timeout.total_seconds() if isinstance(self.timeout, timedelta) else self.timeout
+        if timeout is not None:
+            values["timeout"] = timeout
+        for name, value in values.items():
+            if not literal or isinstance(value, int | float):
+                (not_negative if name == "outage_tolerance" else positive)(name, value)
+
+
+def _seconds(value: float | timedelta) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+
+
+def _identity(context: Context) -> TaskIdentity:
+    from airflow_batch_provider.jobs import TaskIdentity
+
+    instance, run = context["ti"], context["dag_run"]
+    return TaskIdentity(
+        instance.dag_id,
+        str(instance.run_id),
+        instance.task_id,
+        -1 if instance.map_index is None else instance.map_index,
+        getattr(instance, "max_tries", None),
+        getattr(run, "clear_number", None),
+    )

@@ -1,0 +1,82 @@
+"""Arguments that are read from a YAML or JSON file, as ``az ml batch-endpoint invoke --file`` does.
+
+Airflow's ``template_ext`` would open every nested string that ends in ``.json`` as a file, such as the path
+of an input. So a file is read only when the whole argument is a string that names one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_batch_provider.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator, Context
+
+ENDINGS = (".yml", ".yaml", ".json")
+
+
+def from_file(operator: BaseOperator, field: str, context: Context) -> Any:
+    """Return an argument's value, read from a file if the argument names one.
+
+    Args:
+        operator: Whose argument it is; relative paths start at its DAG file's folder, or at the DAG's
+            ``template_searchpath``.
+        field: The argument's name; a file's key of that name is its value, as in the CLI's files.
+        context: Renders the templates in the file.
+
+    Raises:
+        InvalidInput: The file cannot be found, rendered or parsed; the message names it and the line.
+    """
+    value = getattr(operator, field)
+    if not isinstance(value, str):
+        return value
+    if not value.strip().endswith(ENDINGS):
+        raise InvalidInput(
+            f"{field} is {value!r}, a text.",
+            fix=f"Give a mapping, or a file that ends in {' or '.join(ENDINGS)}.",
+        )
+    read = _parsed(field, value, _rendered(operator, field, value.strip(), context))
+    nested = read.get(field)
+    return nested if isinstance(nested, Mapping) else read
+
+
+def _rendered(operator: BaseOperator, field: str, name: str, context: Context) -> str:
+    from jinja2 import TemplateError, TemplateNotFound
+
+    environment = operator.get_template_env()
+    try:
+        if Path(name).is_absolute():
+            template = environment.from_string(Path(name).read_text())
+        else:
+            template = environment.get_template(name)
+        return str(template.render(**context))
+    except (TemplateNotFound, OSError) as error:
+        searched = getattr(environment.loader, "searchpath", [])
+        raise InvalidInput(
+            f"{field} is {name!r}, a file that cannot be read: {error}.",
+            fix=f"Relative paths are looked for in {', '.join(map(str, searched)) or 'the DAG folder'}.",
+        ) from error
+    except TemplateError as error:
+        line = getattr(error, "lineno", None)
+        raise InvalidInput(f"{field}: {name}{f', line {line}' if line else ''}: {error}.") from error
+
+
+def _parsed(field: str, name: str, text: str) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        # JSON is YAML, so one parser reads both.
+        read = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or error
+        raise InvalidInput(f"{field}: {name}{line}: {problem}.", fix="Mend the file's YAML.") from error
+    if not isinstance(read, Mapping):
+        raise InvalidInput(
+            f"{field}: {name} holds {type(read).__name__}, not a mapping.", fix="Give names and values."
+        )
+    return read

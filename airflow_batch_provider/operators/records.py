@@ -1,0 +1,31 @@
+"""Where an operator keeps the record of its submission: Airflow's task state store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]  # missing in the stub only
+
+KEY = "airflow_batch_provider.submission"
+"""Never renamed: tasks that are running across an upgrade look for it."""
+
+
+class TaskStateRecords:
+    """A record store on ``context["task_state_store"]``: kept across retries, clears and deferrals.
+
+    Args:
+        accessor: Airflow's accessor of the task instance that runs.
+    """
+
+    def __init__(self, accessor: Any) -> None:
+        self._accessor = accessor
+
+    def load(self) -> Mapping[str, Any] | None:
+        """Return the record, or ``None``."""
+        record = self._accessor.get(KEY)
+        return record if isinstance(record, Mapping) else None
+
+    def save(self, record: Mapping[str, Any]) -> None:
+        """Keep the record for ever."""
+        self._accessor.set(KEY, dict(record), retention=NEVER_EXPIRE)

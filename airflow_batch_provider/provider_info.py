@@ -1,0 +1,65 @@
+"""What Airflow is told of this provider: connection types with their forms, and links."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _text(label: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
+
+
+_AZURE_ML_FIELDS = {
+    "tenantId": _text("Tenant ID", "Microsoft Entra tenant of the service principal."),
+    "subscriptionId": _text("Subscription ID", "Azure subscription of the workspace."),
+    "resource_group_name": _text("Resource group", "Resource group of the workspace."),
+    "workspace_name": _text("Workspace", "Azure Machine Learning workspace."),
+    "cloud_environment": _text(
+        "Cloud",
+        "Which Azure cloud the workspace is in.",
+        enum=["AzurePublicCloud", "AzureChinaCloud", "AzureUSGovernment"],
+        default="AzurePublicCloud",
+    ),
+    "managed_identity_client_id": _text(
+        "Managed identity client ID", "Of a user-assigned managed identity; login and password stay empty."
+    ),
+    "workload_identity_tenant_id": _text(
+        "Workload identity tenant ID", "Of a workload identity on Kubernetes."
+    ),
+    "certificate_path": _text(
+        "Certificate path", "PEM or PKCS12 file with certificate and key, instead of a client secret."
+    ),
+    "authority": _text("Authority", "Base URL of Microsoft Entra ID, if not the cloud's own."),
+    "ml_audience": _text(
+        "ML audience", "Audience of tokens for batch endpoints, if not the cloud's own: https://ml.azure.com."
+    ),
+    "api_version": _text("API version", "Of Azure Resource Manager requests, if not the default."),
+    "verify": _text("Verify TLS", "true, false, or the path of a CA bundle."),
+}
+
+PROVIDER_INFO: dict[str, Any] = {
+    "package-name": "airflow-batch-provider",
+    "name": "Batch jobs",
+    "description": "Remote machine-learning batch jobs: Azure Machine Learning batch endpoints.",
+    "connection-types": [
+        {
+            "connection-type": "azure_ml",
+            "hook-class-name": "airflow_batch_provider.hooks.azure_ml.AzureMLHook",
+            "hook-name": "Azure Machine Learning",
+            "ui-field-behaviour": {
+                "hidden-fields": ["schema", "port"],
+                "relabeling": {
+                    "login": "Client ID",
+                    "password": "Client secret",
+                    "host": "Resource Manager URL",
+                },
+                "placeholders": {
+                    "host": "empty for the cloud's own; http://127.0.0.1:8787 for the emulator",
+                    "login": "empty to use the identity of the machine",
+                },
+            },
+            "conn-fields": _AZURE_ML_FIELDS,
+        }
+    ],
+    "extra-links": ["airflow_batch_provider.links.AzureMLJobLink"],
+}

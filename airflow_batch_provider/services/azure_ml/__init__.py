@@ -1,0 +1,1 @@
+"""Azure Machine Learning: the wire contract of batch endpoints, as flows."""

@@ -1,0 +1,134 @@
+"""A workspace: its address, and requests to it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+from urllib.parse import quote
+
+import httpx
+
+from airflow_batch_provider import __version__
+from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.services.azure_ml.clouds import Cloud
+from airflow_batch_provider.services.azure_ml.values import shown
+
+Audience: TypeAlias = Literal["arm", "ml", "storage", "none"]
+"""For whom a request's token is made: Resource Manager (and run history and data), the batch data plane, or
+blob storage."""
+
+AUDIENCE = "airflow_batch_provider.audience"
+"""Key of a request's extensions that holds its `Audience`; the hook's auth reads it."""
+
+API_VERSION = "2023-10-01"
+"""What Microsoft's own client uses for batch endpoints; the first with the jobs list's properties filter."""
+
+USER_AGENT = f"airflow-batch-provider/{__version__}"
+
+# No separators, no control characters, no halves of characters, which no URL can carry.
+_SEGMENT = re.compile(r"[^/\\?#%\x00-\x1f\x7f\ud800-\udfff]+")
+
+
+def ask(
+    method: str,
+    url: str,
+    audience: Audience,
+    *,
+    body: Any = None,
+    headers: dict[str, str] | None = None,
+) -> httpx.Request:
+    """Build a request.
+
+    Args:
+        method: HTTP method.
+        url: Absolute URL.
+        audience: For whom its token is made.
+        body: Sent as JSON; ``None`` sends no body.
+        headers: Further headers.
+
+    Raises:
+        InvalidInput: The URL cannot be one.
+    """
+    sent = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
+    content = None
+    if body is not None:
+        content = json.dumps(body).encode()
+        sent["Content-Type"] = "application/json"
+    try:
+        return httpx.Request(method, url, headers=sent, content=content, extensions={AUDIENCE: audience})
+    except (httpx.InvalidURL, TypeError, ValueError) as error:
+        raise InvalidInput(f"{shown(url)} is not a URL that can be asked: {error}") from error
+
+
+def segment(name: str, value: Any) -> str:
+    """Return *value* as one segment of a URL's path.
+
+    Args:
+        name: What it is, for the message.
+        value: A name out of a DAG, a connection or an answer.
+
+    Raises:
+        InvalidInput: It is empty, or would be more than one segment.
+    """
+    plain = isinstance(value, str) and value == value.strip() and value not in (".", "..")
+    if not plain or not _SEGMENT.fullmatch(value):
+        raise InvalidInput(
+            f"{name} is {shown(value)}, which cannot be part of a URL.",
+            fix="Give the plain name, without '/', '?', '#', '%', blanks around it or control characters.",
+        )
+    return quote(value, safe="@:!$&'()*+,;=-._~")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """An Azure Machine Learning workspace.
+
+    Args:
+        cloud: The cloud that it is in.
+        subscription_id: GUID.
+        resource_group: Its resource group's name.
+        name: Its name.
+        arm: Base URL of Resource Manager; empty for the cloud's own.
+        api_version: Of Resource Manager requests.
+    """
+
+    cloud: Cloud
+    subscription_id: str
+    resource_group: str
+    name: str
+    arm: str = ""
+    api_version: str = API_VERSION
+
+    @property
+    def id(self) -> str:
+        """The workspace's ARM id."""
+        return (
+            f"/subscriptions/{segment('subscription_id', self.subscription_id)}"
+            f"/resourceGroups/{segment('resource_group_name', self.resource_group)}"
+            f"/providers/Microsoft.MachineLearningServices"
+            f"/workspaces/{segment('workspace_name', self.name)}"
+        )
+
+    @property
+    def arm_url(self) -> str:
+        """Base URL of Resource Manager, without a slash at the end."""
+        return (self.arm or self.cloud.arm).rstrip("/")
+
+    def url(self, *segments: str, **query: str) -> str:
+        """Return the URL of a resource below the workspace, with its api-version.
+
+        Args:
+            *segments: Of the path, each one name.
+            **query: Further parameters.
+        """
+        path = "".join("/" + segment("resource name", part) for part in segments)
+        parameters = httpx.QueryParams({**query, "api-version": self.api_version})
+        return f"{self.arm_url}{self.id}{path}?{parameters}"
+
+    def studio_url(self, job_id: str) -> str:
+        """Return the page of a job in Azure Machine Learning studio, in the form that the service gives."""
+        workspace = self.id.replace("/resourceGroups/", "/resourcegroups/", 1)
+        workspace = workspace.replace("/providers/Microsoft.MachineLearningServices", "", 1)
+        return f"{self.cloud.studio}/runs/{segment('job id', job_id)}?wsid={workspace}"

@@ -1,0 +1,59 @@
+"""The clock of a storage account, by which its files' times are to be judged."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from airflow_batch_provider.errors import ConnectionFailed, redact
+from airflow_batch_provider.storage.azure import Container, certificates
+
+_TRUSTED = 3600.0
+_clocks: dict[str, tuple[float, float]] = {}
+_asking_clock = threading.Lock()
+
+
+def known_offset(container: Container) -> float | None:
+    """Return by how many seconds the storage account's clock is ahead of ours, if it was asked lately."""
+    offset, until = _clocks.get(container.endpoint_url, (0.0, 0.0))
+    return offset if time.monotonic() < until else None
+
+
+def ask_offset(container: Container) -> float:
+    """Ask for `known_offset`. Every answer of the service tells its time, also one to a stranger.
+
+    Raises:
+        ConnectionFailed: Nothing answered.
+    """
+    with _asking_clock:  # One answer is enough for all who want to know.
+        offset = known_offset(container)
+        if offset is None:
+            offset = _server_time(container) - time.time()
+            _clocks[container.endpoint_url] = offset, time.monotonic() + _TRUSTED
+        return offset
+
+
+def _server_time(container: Container) -> float:
+    try:
+        response = httpx.head(
+            f"{container.endpoint_url}/",
+            verify=_tls(container),
+            trust_env=not container.is_local,
+            timeout=30,
+        )
+    except httpx.TransportError as error:
+        raise ConnectionFailed(f"No answer from {container}: {redact(str(error))}.") from error
+    date = response.headers.get("date")
+    return parsedate_to_datetime(date).timestamp() if date else time.time()
+
+
+def _tls(container: Container) -> bool | ssl.SSLContext:
+    if not container.endpoint_url.startswith("https:"):
+        return False  # Where there is nothing to verify, the certificates need not be loaded.
+    if isinstance(container.verify, bool):
+        return container.verify
+    return ssl.create_default_context(cadata=certificates(container.verify).decode("ascii", "ignore"))

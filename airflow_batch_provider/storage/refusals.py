@@ -1,0 +1,88 @@
+"""What obstore says when a storage account does not answer as hoped, in our own error tree.
+
+obstore puts the HTTP status and the service's XML into the text of a general error, so the text is read here.
+The codes are those of the Blob service's REST reference.
+"""
+
+from __future__ import annotations
+
+import re
+
+from airflow_batch_provider.errors import (
+    AuthenticationFailed,
+    BatchError,
+    ConnectionFailed,
+    InvalidInput,
+    NotFound,
+    PermissionDenied,
+    ServiceError,
+    UnexpectedAnswer,
+    error_class,
+)
+
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>([^<]+)</Code>")
+_MESSAGE = re.compile(r"<Message>([^<\n]+)")
+_REQUEST_ID = re.compile(r"RequestId:([0-9A-Za-z-]+)")
+# What went wrong below HTTP is only in the dump of the Rust error: texts, and the names of TLS problems.
+_CAUSE = re.compile(
+    r'(?:message|error): "([^"]+)"|"(dns error|tcp connect error)"'
+    r"|\b(Invalid[A-Z]\w+|UnknownIssuer|NotValidForName|Expired|TimedOut)\b"
+)
+
+# Refusals whose HTTP status does not say what they mean.
+_BY_CODE: dict[str, type[ServiceError]] = {
+    "AuthenticationFailed": AuthenticationFailed,  # 403: a signature that is wrong or has expired
+    "PublicAccessNotPermitted": PermissionDenied,  # 409: the account allows no anonymous reading
+}
+
+
+def explained(error: Exception, place: str, fix: str) -> BatchError:
+    """Return the error of ours that says what an exception of obstore means.
+
+    Args:
+        error: The exception.
+        place: What was listed: "container 'c' of storage account 'a'".
+        fix: What to do if the credential is not accepted or lacks a role.
+    """
+    text = str(error)
+    status = _STATUS.search(text)
+    if status:
+        return _refused(int(status[1]), text, place, fix)
+    if isinstance(error, FileNotFoundError):
+        return NotFound(f"Nothing is there: {place}.")
+    if "invalid path" in text:
+        name = re.search(r'path: "([^"]*)"', text)
+        return InvalidInput(
+            f"A blob in {place} is named {name[1] if name else '?'!r}, which cannot be listed.",
+            fix="Rename it (a part of its name is empty, '.' or '..'), or watch a folder without it.",
+        )
+    if "Invalid Access Key" in text:
+        return InvalidInput(f"The account key for {place} is not base64.", fix="Copy it again.")
+    if "invalid list response" in text or "missing from response" in text:
+        return UnexpectedAnswer(f"What answered for {place} is no blob service: {_first_line(text)}")
+    return ConnectionFailed(f"No answer from {place}: {_cause(text)}.")
+
+
+def _refused(status: int, text: str, place: str, fix: str) -> BatchError:
+    code, message, request_id = _CODE.search(text), _MESSAGE.search(text), _REQUEST_ID.search(text)
+    kind = _BY_CODE.get(code[1] if code else "", error_class(status))
+    said = f": {message[1].strip().rstrip('.')}" if message else ""
+    doing = "does not exist" if kind is NotFound else "could not be listed"
+    return kind(
+        f"The {place} {doing}{said}.",
+        status=status,
+        code=code[1] if code else "",
+        request_id=request_id[1] if request_id else "",
+        fix=fix if kind in (AuthenticationFailed, PermissionDenied) else "",
+    )
+
+
+def _cause(text: str) -> str:
+    first, _, dump = text.partition("Debug source:")
+    found = [next(filter(None, groups)) for groups in _CAUSE.findall(dump)]
+    return ", ".join(dict.fromkeys(found)) or _first_line(first)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n")[0][:300]

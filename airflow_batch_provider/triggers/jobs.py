@@ -1,0 +1,135 @@
+"""The trigger that waits for a job of any service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_batch_provider import errors
+from airflow_batch_provider.errors import BatchError
+from airflow_batch_provider.hooks import hook_for
+from airflow_batch_provider.jobs import Job, JobRef, Watch, finish
+from airflow_batch_provider.triggers.settling import settle
+
+_HISTORY = 100
+
+
+class JobTrigger(BaseTrigger):
+    """Wait for a job and tell its outcome.
+
+    All arguments are JSON and hold no secret; they are what Airflow stores.
+
+    Args:
+        service: ``azure_ml`` or ``modelarts``.
+        conn_id: The connection.
+        place: What overrides the connection, as keyword arguments of the hook.
+        ref: The job, see `jobs.JobRef.to_dict`.
+        poll_interval: Longest seconds between two polls.
+        deadline: Epoch seconds at which waiting ends, or ``None``.
+        outage_tolerance: Seconds without a good answer after which waiting ends.
+        cancel_on_kill: Whether the job is cancelled when the user kills the task.
+        cancel_on_timeout: Whether the job is cancelled when the deadline passes.
+
+    Yields:
+        One event. ``outcome`` is ``done``, with ``job``, or ``error``, with ``kind`` and ``error``; always
+        with ``ref`` and ``history``. Surprises are raised.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        conn_id: str,
+        place: Mapping[str, Any],
+        ref: Mapping[str, Any],
+        poll_interval: float = 30.0,
+        deadline: float | None = None,
+        outage_tolerance: float = 900.0,
+        cancel_on_kill: bool = True,
+        cancel_on_timeout: bool = True,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow annotates no constructor
+        self.service = service
+        self.conn_id = conn_id
+        self.place = dict(place)
+        self.ref = dict(ref)
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+        self.outage_tolerance = outage_tolerance
+        self.cancel_on_kill = cancel_on_kill
+        self.cancel_on_timeout = cancel_on_timeout
+        self._history: list[str] = []
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class's path and its arguments."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "service": self.service,
+            "conn_id": self.conn_id,
+            "place": self.place,
+            "ref": self.ref,
+            "poll_interval": self.poll_interval,
+            "deadline": self.deadline,
+            "outage_tolerance": self.outage_tolerance,
+            "cancel_on_kill": self.cancel_on_kill,
+            "cancel_on_timeout": self.cancel_on_timeout,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, then yield the outcome."""
+        started = time.monotonic()
+        outcome = await self._outcome()
+        await settle(started)
+        yield TriggerEvent(outcome)
+
+    async def _outcome(self) -> dict[str, Any]:
+        hook = hook_for(self.service, self.conn_id, self.place)
+        await hook.aopen()
+        told = {"ref": self.ref, "history": self._history}
+        try:
+            flow = finish(hook.service, JobRef.from_dict(self.ref), self._watch())
+            job = await hook.arun(flow)
+        except BatchError as error:
+            return {**told, "outcome": "error", **error_to_dict(error)}
+        return {**told, "outcome": "done", "job": job.to_dict()}
+
+    def _watch(self) -> Watch:
+        return Watch(
+            poll_interval=self.poll_interval,
+            deadline=self.deadline,
+            outage_tolerance=self.outage_tolerance,
+            on_change=self._changed,
+            on_trouble=self._troubled,
+        )
+
+    def _changed(self, job: Job) -> None:
+        self.log.info("Job %s is %s: %s", job.id, job.status, job.url)
+        self._remember(f"{job.status}")
+
+    def _troubled(self, error: BatchError) -> None:
+        self.log.warning("Asking again: %s", error)
+        self._remember(f"asking again after: {error.message}")
+
+    def _remember(self, what: str) -> None:
+        # Trigger logs get lost; the task writes this again when it goes on.
+        if len(self._history) < _HISTORY:
+            self._history.append(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {what}")
+
+
+def error_to_dict(error: BatchError) -> dict[str, Any]:
+    """Return what an event says of an error: its class and its attributes."""
+    told = {name: value for name, value in vars(error).items() if isinstance(value, str | int | float)}
+    return {"kind": type(error).__name__, "error": told}
+
+
+def error_in(event: Mapping[str, Any]) -> BatchError | None:
+    """Return the error that an event tells of, or ``None``."""
+    if event["outcome"] != "error":
+        return None
+    kind = getattr(errors, event["kind"], BatchError)
+    error: BatchError = kind(event["error"]["message"])
+    vars(error).update(event["error"])
+    ref = JobRef.from_dict(event["ref"])
+    return error.about(ref.id, ref.url)

@@ -1,0 +1,583 @@
+from __future__ import annotations
+
+import json
+import re
+from copy import copy
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_batch_provider.errors import (
+    AnswerLost,
+    AuthenticationFailed,
+    BadRequest,
+    Conflict,
+    ConnectionFailed,
+    InvalidInput,
+    JobError,
+    JobUnreachable,
+    NotFound,
+    PermissionDenied,
+    ServiceUnavailable,
+    SubmissionUnknown,
+    Throttled,
+    UnexpectedAnswer,
+)
+from airflow_batch_provider.flow import Load, Pause, Save
+from airflow_batch_provider.jobs import (
+    Accepted,
+    Job,
+    JobRef,
+    JobState,
+    Policy,
+    Submission,
+    TaskIdentity,
+    decide,
+    marker_of,
+    submit_once,
+)
+
+from .script import Clock, OneRequestEach, play
+
+PENDING, RUNNING, CANCELING = JobState.PENDING, JobState.RUNNING, JobState.CANCELING
+SUCCEEDED, FAILED, CANCELED, UNKNOWN = (
+    JobState.SUCCEEDED,
+    JobState.FAILED,
+    JobState.CANCELED,
+    JobState.UNKNOWN,
+)
+
+TASK = TaskIdentity("dag", "run", "task", max_tries=2, clear_number=0)
+CLEARED = replace(TASK, max_tries=5, clear_number=1)
+
+
+# --- the marker -------------------------------------------------------------------------------------------
+
+
+def test_a_marker_is_the_same_in_every_process():
+    """A marker depends on its arguments alone; a change of its recipe would orphan the jobs under way."""
+    assert marker_of(TASK, 1) == "airflow-1b299c888a92502291e88d50"
+
+
+@pytest.mark.parametrize(
+    ("other", "submission"),
+    [
+        (TASK, 2),
+        (replace(TASK, dag_id="x"), 1),
+        (replace(TASK, run_id="x"), 1),
+        (replace(TASK, task_id="x"), 1),
+        (replace(TASK, map_index=0), 1),
+        (replace(TASK, dag_id="dagrun", run_id=""), 1),
+    ],
+    ids=["submission", "dag", "run", "task", "map-index", "border"],
+)
+def test_each_submission_has_a_marker_of_its_own(other, submission):
+    """Another task instance, mapped sibling or later submission never shares a marker."""
+    assert marker_of(other, submission) != marker_of(TASK, 1)
+
+
+def test_a_marker_stays_when_the_task_is_tried_again():
+    """Tries and clears are no part of the marker, so an interrupted try can be found by the next."""
+    assert marker_of(CLEARED, 1) == marker_of(TASK, 1)
+
+
+@settings(deadline=None)
+@given(task=st.builds(TaskIdentity, st.text(), st.text(), st.text(), st.integers(-1)), number=st.integers(1))
+def test_a_marker_is_safe_everywhere(task, number):
+    """Whatever a DAG is called, its markers can stand in paths, tags and header values."""
+    assert re.fullmatch(r"airflow-[0-9a-f]{24}", marker_of(task, number))
+
+
+# --- the decision -----------------------------------------------------------------------------------------
+
+YES, NO = (True,), (False,)
+EITHER = (True, False)
+ACTIVE, ENDED, SUCCESS = (PENDING, RUNNING, CANCELING, UNKNOWN), (FAILED, CANCELED), (SUCCEEDED,)
+# As (recorded, now).
+SAME, DIFFERS, UNCERTAIN = ((0, 0), (2, 2)), ((0, 3), (2, 5), (5, 2)), ((None, 2), (2, None), (None, None))
+KEPT = SAME + UNCERTAIN
+ROSE, NOT_RISEN = ((0, 1), (1, 3)), ((0, 0), (1, 1), (None, 1), (1, None), (None, None))
+ANY_CLEAR = ROSE + NOT_RISEN
+REATTACH, RESUBMIT, FAIL = ("reattach",), ("resubmit",), ("fail",)
+ANY_RETRY = REATTACH + RESUBMIT + FAIL
+RERUN, REUSE = ("rerun",), ("reuse",)
+ANY_ON_CLEAR = RERUN + REUSE
+
+# max_tries, state, clear_number, on_retry, on_clear, cancel_on_kill -> decision
+DECISIONS = {
+    "cleared, active, rerun, cancel": (
+        DIFFERS,
+        ACTIVE,
+        ANY_CLEAR,
+        ANY_RETRY,
+        RERUN,
+        YES,
+        "cancel_and_submit",
+    ),
+    "cleared, active, rerun, keep": (DIFFERS, ACTIVE, ANY_CLEAR, ANY_RETRY, RERUN, NO, "submit"),
+    "cleared, active, reuse, cancel": (
+        DIFFERS,
+        ACTIVE,
+        ANY_CLEAR,
+        ANY_RETRY,
+        REUSE,
+        YES,
+        "cancel_and_submit",
+    ),
+    "cleared, active, reuse, keep": (DIFFERS, ACTIVE, ANY_CLEAR, ANY_RETRY, REUSE, NO, "take_up"),
+    "cleared, ended": (DIFFERS, ENDED, ANY_CLEAR, ANY_RETRY, ANY_ON_CLEAR, EITHER, "submit"),
+    "cleared, succeeded, rerun": (DIFFERS, SUCCESS, ANY_CLEAR, ANY_RETRY, RERUN, EITHER, "submit"),
+    "cleared, succeeded, reuse": (DIFFERS, SUCCESS, ANY_CLEAR, ANY_RETRY, REUSE, EITHER, "take_up"),
+    "active, reattach": (KEPT, ACTIVE, ANY_CLEAR, REATTACH, ANY_ON_CLEAR, EITHER, "take_up"),
+    "active, resubmit, cancel": (KEPT, ACTIVE, ANY_CLEAR, RESUBMIT, ANY_ON_CLEAR, YES, "cancel_and_submit"),
+    "active, resubmit, keep": (KEPT, ACTIVE, ANY_CLEAR, RESUBMIT, ANY_ON_CLEAR, NO, "submit"),
+    "active, fail": (KEPT, ACTIVE, ANY_CLEAR, FAIL, ANY_ON_CLEAR, EITHER, "fail"),
+    "ended": (KEPT, ENDED, ANY_CLEAR, ANY_RETRY, ANY_ON_CLEAR, EITHER, "submit"),
+    "succeeded, run cleared, rerun": (KEPT, SUCCESS, ROSE, ANY_RETRY, RERUN, EITHER, "submit"),
+    "succeeded, run cleared, reuse": (KEPT, SUCCESS, ROSE, ANY_RETRY, REUSE, EITHER, "take_up"),
+    "succeeded, run not cleared": (KEPT, SUCCESS, NOT_RISEN, ANY_RETRY, ANY_ON_CLEAR, EITHER, "take_up"),
+}
+
+
+@pytest.mark.parametrize("row", DECISIONS.values(), ids=DECISIONS)
+def test_what_is_done_about_an_earlier_job(row):
+    """A clear runs again, a retry takes up: told by max_tries, else by the job's state and clear_number."""
+    *conditions, decision = row
+    for max_tries, state, clear_number, on_retry, on_clear, cancel_on_kill in product(*conditions):
+        record = Submission("m", 1, 0.0, max_tries[0], clear_number[0], JobRef("azure_ml", "j"))
+        task = replace(TASK, max_tries=max_tries[1], clear_number=clear_number[1])
+        policy = Policy(on_retry, on_clear, cancel_on_kill)
+
+        assert decide(record, state, task, policy) == decision, (record, state, task, policy)
+
+
+def test_the_table_of_decisions_is_complete():
+    """Every combination of what is known and what is wanted stands in exactly one row of the table."""
+    rows = [combination for row in DECISIONS.values() for combination in product(*row[:-1])]
+    every = product(DIFFERS + KEPT, JobState, ANY_CLEAR, ANY_RETRY, ANY_ON_CLEAR, EITHER)
+
+    assert sorted(map(str, rows)) == sorted(map(str, every))
+
+
+def test_by_default_a_retry_takes_up_and_a_clear_runs_again():
+    """The policy of a task that says nothing."""
+    assert Policy() == Policy(on_retry="reattach", on_clear="rerun", cancel_on_kill=True)
+
+
+# --- submitting -------------------------------------------------------------------------------------------
+
+NOW = 1_000.0
+
+
+class World:
+    """The service and the record store, which outlive the processes of the task."""
+
+    def __init__(self):
+        self.jobs, self.markers, self.record, self.clock = {}, [], None, Clock(NOW)
+        self.trouble = {}  # Step -> what goes wrong at it, after its effect if it is a pair.
+
+    def __call__(self, step):
+        """Carry out a step and return its answer, as a driver would."""
+        name = brief(step)
+        trouble = self.trouble.get(name)
+        if isinstance(trouble, Exception):
+            return trouble
+        answer = self.effect(step, name)
+        return trouble[0] if trouble else answer
+
+    def effect(self, step, name):
+        if isinstance(step, Load):
+            return self.record
+        if isinstance(step, Save):
+            self.record = json.loads(json.dumps(step.record))
+            return None
+        if name == "POST /jobs":
+            assert step.headers["plan"] == "planned"
+            self.markers.append(step.headers["marker"])
+            return self.start(f"job-{len(self.markers)}", step.headers["marker"])
+        if name.startswith("GET /plan"):
+            return "planned"
+        job = self.jobs.get(step.url.path.rpartition("/")[2])
+        if job is None:
+            return NotFound("No such job.", status=404)
+        if step.method == "DELETE":
+            self.end(job.id, CANCELED)
+        return job
+
+    def start(self, job_id, marker):
+        self.jobs[job_id] = Job("azure_ml", job_id, state=RUNNING, status="Running")
+        ref = JobRef("azure_ml", job_id, {"at": "e"}, self.clock(), marker, f"https://ml/{job_id}")
+        return ref, self.jobs[job_id]
+
+    def end(self, job_id, state):
+        self.jobs[job_id] = replace(self.jobs[job_id], state=state, status=state.value.title())
+
+    def run(self, task=TASK, policy=None, crash_after=0):
+        """Run the task once, to its end or to a crash; return what it did."""
+        flow = submit_once(OneRequestEach(), "order", task, policy or Policy(), now=self.clock)
+        played = play(flow, self, self.clock, crash_after)
+        played.steps = [brief(step) for step in played.steps]
+        return played
+
+
+def brief(step):
+    """Tell a step in a word or two."""
+    if isinstance(step, Load):
+        return "load"
+    if isinstance(step, Save):
+        ref = step.record["ref"]
+        kept = "intent" if ref is None else ref["id"] or "refusal"
+        return f"save {step.record['number']} {kept}"
+    return step if isinstance(step, (str, Pause)) else f"{step.method} {step.url.path}"
+
+
+def submitting(number):
+    """The steps of a submission, the task's *number*-th, that starts the world's *number*-th job."""
+    return ["GET /plan/order", f"save {number} intent", "POST /jobs", f"save {number} job-{number}"]
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture
+def submitted(world):
+    """A world in which the task has submitted its first job, long ago."""
+    world.run()
+    world.clock.now += 3600
+    return world
+
+
+def test_the_intent_is_recorded_before_the_request_and_the_job_right_after(world):
+    """The first run looks for a record, plans, records the intent, sends once, and records the job."""
+    played = world.run()
+
+    assert played.steps == ["load", *submitting(1)]
+    assert isinstance(played.returned, Accepted)
+    assert played.returned.taken_up is False
+    assert played.returned.job == world.jobs["job-1"]
+    assert played.returned.ref == Submission.from_dict(world.record).ref
+    assert world.markers == [marker_of(TASK, 1)]
+
+
+def test_the_record_tells_what_may_have_happened(world):
+    """The intent holds marker, number, time, and what tells a clear from a retry; the job's ref is added."""
+    marker = marker_of(TASK, 1)
+    intent = {
+        "marker": marker,
+        "number": 1,
+        "intended_at": NOW,
+        "max_tries": 2,
+        "clear_number": 0,
+        "ref": None,
+    }
+    world.run(crash_after=3)
+    assert world.record == intent
+
+    other = World()
+    other.run()
+    ref = {
+        "service": "azure_ml",
+        "id": "job-1",
+        "place": {"at": "e"},
+        "submitted_at": NOW,
+        "marker": marker,
+        "url": "https://ml/job-1",
+    }
+    assert other.record == {**intent, "ref": ref}
+
+
+UNSURE = SubmissionUnknown
+
+# The process dies when this step has had its effect -> what the next run does, how it ends, jobs in all.
+CRASHES = [
+    ("load", 1, ["load", *submitting(1)], Accepted, 1),
+    ("GET /plan/order", 2, ["load", *submitting(1)], Accepted, 1),
+    ("save 1 intent", 3, ["load"], UNSURE, 0),
+    ("POST /jobs", 4, ["load"], UNSURE, 1),
+    ("save 1 job-1", 5, ["load", "GET /jobs/job-1"], Accepted, 1),
+]
+
+
+@pytest.mark.parametrize(("died_at", "step", "steps", "end", "jobs"), CRASHES, ids=[c[0] for c in CRASHES])
+def test_whatever_dies_when_no_second_job_is_started(world, died_at, step, steps, *, end, jobs):
+    """After a death at any step, a retry finds the job, submits the only one, or says that it cannot know."""
+    died = world.run(crash_after=step)
+    assert died.steps[-1] == died_at
+    assert not died.finished
+
+    retry = world.run()
+    assert retry.steps == steps
+    assert type(retry.returned or retry.raised) is end
+    assert len(world.jobs) == jobs
+
+
+@pytest.mark.parametrize("step", [3, 4])
+def test_not_knowing_is_said_in_every_retry_until_the_task_is_cleared(world, step):
+    """A retry cannot learn more than the try before it; a clear says that the user knows, and submits."""
+    world.run(crash_after=step)
+    for _ in range(3):
+        assert type(world.run().raised) is SubmissionUnknown
+    known = len(world.jobs)
+
+    played = world.run(CLEARED)
+    assert played.steps == [
+        "load",
+        "GET /plan/order",
+        "save 2 intent",
+        "POST /jobs",
+        f"save 2 job-{known + 1}",
+    ]
+    assert world.markers[-1] == marker_of(TASK, 2)
+
+
+def test_not_knowing_names_the_marker_the_time_and_the_way_to_look(world):
+    """Whoever reads the error can find the job, if there is one."""
+    world.run(crash_after=4)
+    error = world.run().raised
+
+    assert error.marker == world.markers[0]
+    assert str(error) == (
+        "It is not known whether a job was started. An earlier run of this task died while it submitted "
+        f"a job, at 1970-01-01 00:16:40Z. [marker {world.markers[0]}] Look on the service for a job that "
+        "carries this marker in its tags or properties, and clear the task once you know."
+    )
+
+
+# --- refused, or not known --------------------------------------------------------------------------------
+
+REFUSALS = [
+    InvalidInput("inputs: 3."),
+    ConnectionFailed("Connection refused."),
+    BadRequest("Bad.", status=400),
+    AuthenticationFailed("Who?", status=401),
+    PermissionDenied("No.", status=403),
+    NotFound("No endpoint.", status=404),
+    Conflict("Busy.", status=409),
+    Throttled("Later.", status=429),
+]
+AMBIGUOUS = [
+    AnswerLost("Reset."),
+    UnexpectedAnswer("Cut JSON."),
+    ServiceUnavailable("Timeout.", status=408),
+    ServiceUnavailable("Oops.", status=500),
+]
+
+
+def kind_of(error):
+    return f"{type(error).__name__}-{getattr(error, 'status', '')}".strip("-")
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=kind_of)
+def test_a_refusal_is_recorded_so_that_the_next_try_submits(world, refusal):
+    """Where the service certainly started nothing, its error is raised and a retry needs no look."""
+    world.trouble = {"POST /jobs": refusal}
+    played = world.run()
+    assert played.steps == ["load", "GET /plan/order", "save 1 intent", "POST /jobs", "save 1 refusal"]
+    assert played.raised is refusal
+
+    world.trouble = {}
+    assert world.run().steps == ["load", "GET /plan/order", "save 2 intent", "POST /jobs", "save 2 job-1"]
+    assert world.markers == [marker_of(TASK, 2)]
+
+
+@pytest.mark.parametrize("error", AMBIGUOUS, ids=kind_of)
+@pytest.mark.parametrize("started", [True, False])
+def test_an_ambiguous_answer_is_never_followed_by_a_second_request(world, error, started):
+    """After a lost or alien answer or a 5xx the job may run: say so, in this try and in the next."""
+    world.trouble = {"POST /jobs": (error,) if started else error}
+    played = world.run()
+    assert played.steps == ["load", "GET /plan/order", "save 1 intent", "POST /jobs"]
+    assert type(played.raised) is SubmissionUnknown
+    assert played.raised.__cause__ is error
+    assert played.raised.marker == marker_of(TASK, 1)
+    assert error.summary() in str(played.raised)
+
+    world.trouble = {}
+    assert type(world.run().raised) is SubmissionUnknown
+    assert len(world.jobs) == started
+
+
+def test_a_bug_after_the_request_is_not_taken_for_a_refusal(world):
+    """An error that is not ours says nothing about the job, so the intent stays as it is."""
+    world.trouble = {"POST /jobs": (KeyError("id"),)}
+
+    assert type(world.run().raised) is KeyError
+    assert type(world.run().raised) is SubmissionUnknown
+
+
+@pytest.mark.parametrize(
+    ("trouble", "steps"),
+    [
+        ("load", ["load"]),
+        ("GET /plan/order", ["load", "GET /plan/order"]),
+        ("save 1 intent", ["load", "GET /plan/order", "save 1 intent"]),
+    ],
+)
+def test_nothing_is_sent_before_the_intent_is_safe(world, trouble, steps):
+    """If no record can be read, no plan made or no intent kept, the error is raised and no job starts."""
+    error = OSError("store is down")
+    world.trouble = {trouble: error}
+    played = world.run()
+
+    assert played.raised is error
+    assert played.steps == steps
+    assert world.record is None
+
+
+def test_a_job_that_cannot_be_recorded_is_named(world):
+    """After acceptance no error is silent about the job: it is running, and the next try cannot find it."""
+    error = OSError("store is down")
+    world.trouble = {"save 1 job-1": error}
+    played = world.run()
+
+    assert type(played.raised) is JobError
+    assert played.raised.__cause__ is error
+    assert str(played.raised) == (
+        "The job was accepted, but could not be recorded: OSError: store is down. Job: job-1 "
+        "(https://ml/job-1). It was left running, and a retry cannot find it: cancel it or wait for it, "
+        "then clear the task."
+    )
+
+
+# --- running again ----------------------------------------------------------------------------------------
+
+LOOK = ["load", "GET /jobs/job-1"]
+AGAIN = [
+    ("running", RUNNING, TASK, Policy(), LOOK),
+    ("succeeded", SUCCEEDED, TASK, Policy(), LOOK),
+    ("failed", FAILED, TASK, Policy(), [*LOOK, *submitting(2)]),
+    ("canceled", CANCELED, TASK, Policy(), [*LOOK, *submitting(2)]),
+    ("running, fail", RUNNING, TASK, Policy("fail"), LOOK),
+    ("running, resubmit", RUNNING, TASK, Policy("resubmit"), [*LOOK, "DELETE /jobs/job-1", *submitting(2)]),
+    ("running, cleared", RUNNING, CLEARED, Policy(), [*LOOK, "DELETE /jobs/job-1", *submitting(2)]),
+    ("running, cleared, kept", RUNNING, CLEARED, Policy(cancel_on_kill=False), [*LOOK, *submitting(2)]),
+    ("succeeded, cleared", SUCCEEDED, CLEARED, Policy(), [*LOOK, *submitting(2)]),
+    ("succeeded, cleared, reuse", SUCCEEDED, CLEARED, Policy(on_clear="reuse"), LOOK),
+]
+
+
+@pytest.mark.parametrize(
+    ("state", "task", "policy", "steps"), [row[1:] for row in AGAIN], ids=[row[0] for row in AGAIN]
+)
+def test_each_decision_is_carried_out(submitted, state, task, policy, *, steps):
+    """The recorded job is asked for, then taken up, or cancelled first, and followed by a new one."""
+    submitted.end("job-1", state)
+    played = submitted.run(task, policy)
+
+    assert played.steps == steps
+    if len(steps) == len(LOOK):
+        assert len(submitted.jobs) == 1
+    else:
+        assert submitted.markers == [marker_of(TASK, 1), marker_of(TASK, 2)]
+
+
+@pytest.mark.parametrize("state", [RUNNING, SUCCEEDED])
+def test_a_job_is_taken_up_as_it_is_now(submitted, state):
+    """The result of taking up says so, and holds the recorded reference and the job's present state."""
+    submitted.end("job-1", state)
+    accepted = submitted.run().returned
+
+    assert accepted.taken_up is True
+    assert accepted.job.state is state
+    assert accepted.ref == Submission.from_dict(submitted.record).ref
+    assert accepted.ref.submitted_at == NOW
+
+
+def test_a_clear_is_remembered_by_the_new_record(submitted):
+    """After a clear has submitted anew, a retry of that run takes up the new job."""
+    submitted.run(CLEARED)
+    submitted.clock.now += 3600
+
+    assert submitted.record["max_tries"] == 5
+    assert submitted.record["clear_number"] == 1
+    assert submitted.run(CLEARED).steps == ["load", "GET /jobs/job-2"]
+
+
+@pytest.mark.parametrize("crash_after", [3, 4, 5])
+def test_a_death_on_the_way_to_a_rerun_changes_nothing(submitted, crash_after):
+    """Dying after the cancel, or before the new intent is kept, leaves one job to be started: the second."""
+    first = submitted.run(CLEARED, crash_after=crash_after)
+    assert first.steps == [*LOOK, "DELETE /jobs/job-1", *submitting(2)][:crash_after]
+
+    again = submitted.run(CLEARED)
+    if crash_after < 5:
+        assert again.steps == [*LOOK, *submitting(2)]
+        assert list(submitted.jobs) == ["job-1", "job-2"]
+    else:
+        assert type(again.raised) is SubmissionUnknown
+        assert list(submitted.jobs) == ["job-1"]
+
+
+def test_on_retry_fail_names_the_job_that_is_still_active(submitted):
+    """The error tells which job is in the way, and what can be done."""
+    error = submitted.run(policy=Policy(on_retry="fail")).raised
+
+    assert type(error) is JobUnreachable
+    assert str(error) == (
+        "An earlier try submitted a job that is still Running, and on_retry is 'fail'. Job: job-1 "
+        "(https://ml/job-1). Wait for it or cancel it, or set on_retry='reattach'."
+    )
+
+
+@pytest.mark.parametrize("error", REFUSALS[:5] + AMBIGUOUS, ids=kind_of)
+@pytest.mark.parametrize("at", ["GET /jobs/job-1", "DELETE /jobs/job-1"])
+def test_trouble_with_an_earlier_job_names_it_and_starts_nothing(submitted, error, at):
+    """While it is not known how the earlier job stands, or it cannot be cancelled, no other is started."""
+    before = submitted.record
+    error = copy(error)
+    submitted.trouble = {at: error}
+    played = submitted.run(policy=Policy(on_retry="resubmit"))
+
+    assert played.raised is error
+    assert (error.job_id, error.job_url) == ("job-1", "https://ml/job-1")
+    assert played.steps[-1] == at
+    assert submitted.record == before
+
+
+# --- not found --------------------------------------------------------------------------------------------
+
+
+def test_an_old_job_that_is_gone_is_followed_by_a_new_one(submitted):
+    """A job that the service no longer knows cannot be taken up."""
+    submitted.jobs.clear()
+
+    assert submitted.run().steps == [*LOOK, *submitting(2)]
+
+
+@pytest.mark.parametrize(
+    ("age", "pauses"),
+    [(0, 12), (1, 12), (30, 6), (58, 1), (59.9, 1), (60, 0), (61, 0), (-500, 12)],
+)
+def test_a_young_job_is_looked_for_until_it_is_old(world, age, pauses):
+    """For a minute after acceptance "not found" is no news, and never longer, even if clocks disagree."""
+    world.run()
+    world.jobs.clear()
+    world.clock.now += age
+
+    steps = world.run().steps
+    assert steps == [*LOOK, *[Pause(5.0), LOOK[1]] * pauses, *submitting(2)]
+
+
+def test_a_young_job_is_taken_up_when_it_appears(world):
+    """A process that died right after acceptance does not cost a second job when the service's list lags."""
+    world.run()
+    world.trouble = {"GET /jobs/job-1": NotFound("No such job.", status=404)}
+    looks = iter([1, 2, 3])
+
+    def late(step):
+        answer = world(step)
+        if isinstance(answer, NotFound) and next(looks) == 3:
+            world.trouble = {}
+        return answer
+
+    flow = submit_once(OneRequestEach(), "order", TASK, Policy(), now=world.clock)
+    played = play(flow, late, world.clock)
+
+    assert played.returned.taken_up is True
+    assert played.pauses == [5, 5, 5]
+    assert len(world.jobs) == 1
