@@ -33,10 +33,11 @@ MAY_IMPORT = {
     "auth": LEAVES | {"services"},
     "storage": LEAVES | {"services"},
     "links": LEAVES,
+    "masking": set(),
     "hooks": LEAVES | {"drive", "services", "auth", "storage", PACKAGE},
     "triggers": LEAVES | {"hooks"},
-    "operators": LEAVES | {"hooks", "triggers", "links"},
-    "sensors": LEAVES | {"hooks", "triggers", "links"},
+    "operators": LEAVES | {"hooks", "triggers", "links", "masking"},
+    "sensors": LEAVES | {"hooks", "triggers", "links", "masking"},
     "emulator": set(),
     "demo": {"emulator"},
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.links import AzureMLJobLink
+from airflow_batch_provider.masking import mask_signatures
 from airflow_batch_provider.operators.base import BatchOperator
 
 if TYPE_CHECKING:
@@ -122,18 +123,24 @@ class AzureMLBatchEndpointOperator(BatchOperator):
         from airflow_batch_provider.hooks.azure_ml import AzureMLHook
         from airflow_batch_provider.operators.files import from_file
 
+        inputs = from_file(self, "inputs", context)
+        mask_signatures(inputs)
         return AzureMLHook.order(
             endpoint_name=self.endpoint_name,
             scoring_uri=self.scoring_uri,
             deployment_name=self.deployment_name,
             input=self.input,
-            inputs=from_file(self, "inputs", context),
+            inputs=inputs,
             outputs="auto" if self.outputs == "auto" else from_file(self, "outputs", context),
             experiment_name=self.experiment_name,
             job_overrides=self.job_overrides,
             tags=self.tags,
             properties=self.properties,
         )
+
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        super()._do_render_template_fields(*args, **kwargs)
+        mask_signatures(self.input, self.inputs)
 
     def _conn_id(self) -> str:
         return self.azure_ml_conn_id

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 
 from airflow_batch_provider.checks import not_negative, positive
+from airflow_batch_provider.masking import mask_signatures
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -34,7 +35,8 @@ class BatchOutputSensor(BaseSensorOperator):
     Storage account) folders renamed, leave no such trace: those changes count only in poke mode and in the
     triggerer.
 
-    With *deferrable*, *mode*, *exponential_backoff* and *silent_fail* have no effect on the wait in the
+    With *deferrable*, a path that holds a SAS is still waited for on a worker, because Airflow shows what a
+    trigger is given. For any other, *mode*, *exponential_backoff* and *silent_fail* have no effect on the wait in the
     triggerer; *timeout* still counts from the task's start.
 
     Args:
@@ -111,7 +113,7 @@ class BatchOutputSensor(BaseSensorOperator):
             BatchError: The storage could not be asked.
         """
         watch = self._watch = self._new_watch()
-        if not self.deferrable:
+        if not self.deferrable or self._keeps_a_secret():
             return super().execute(context)
         found = self._first_look(context)
         return found.xcom_value if found else self._defer(context, watch)
@@ -136,6 +138,16 @@ class BatchOutputSensor(BaseSensorOperator):
 
         kind = getattr(errors, event["kind"], errors.BatchError)
         return self._fail(kind(event["message"]))
+
+    def _keeps_a_secret(self) -> bool:
+        """Say whether the path is signed: Airflow's API shows a trigger's arguments to everyone."""
+        signed = mask_signatures(self.path)
+        if signed:
+            self.log.warning(
+                "The path holds a SAS, which must not be stored with a trigger: waiting on this worker. "
+                "Give the connection's identity a role on the storage account to wait in the triggerer."
+            )
+        return signed
 
     def _first_look(self, context: Context) -> PokeReturnValue:
         """Look before deferring: what is there already needs no triggerer."""
@@ -213,20 +225,7 @@ class BatchOutputSensor(BaseSensorOperator):
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
         super()._do_render_template_fields(*args, **kwargs)
-        _mask_signature(self.path)
-
-
-def _mask_signature(path: Any) -> None:
-    """Keep a SAS in a path out of the rendered fields that Airflow shows, and out of every log."""
-    if not isinstance(path, str) or "sig=" not in path:
-        return
-    from urllib.parse import unquote
-
-    from airflow.sdk.log import mask_secret
-
-    signature = path.rpartition("sig=")[2].partition("&")[0]
-    for form in (signature, unquote(signature)):
-        mask_secret(form)
+        mask_signatures(self.path)
 
 
 def _seconds(value: float | timedelta) -> float:

@@ -18,8 +18,7 @@ from airflow_batch_provider.triggers.settling import settle
 class OutputTrigger(BaseTrigger):
     """Wait until the files at a place are complete.
 
-    All arguments are JSON; they are what Airflow stores. A SAS in *path* is stored with them, encrypted as
-    Airflow stores every argument of a trigger.
+    All arguments are JSON; they are what Airflow stores and shows, so *path* must not hold a SAS.
 
     Args:
         path: As for `sensors.outputs.BatchOutputSensor`.

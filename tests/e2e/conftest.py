@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from airflow_batch_provider.demo.local_airflow import LocalAirflow
+
+from .emulator_process import EmulatorProcess
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[1] / "example_dags"
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +31,23 @@ def airflow_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
             return stack.enter_context(LocalAirflow(home, dags_folder, **options))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
+    """Run one emulator in a process of its own."""
+    emulator = EmulatorProcess(tmp_path_factory.mktemp("emulator"))
+    emulator.start()
+    yield emulator
+    emulator.end(signal.SIGTERM)
+
+
+@pytest.fixture(scope="session")
+def airflow(emulator: EmulatorProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
+    """Run one Airflow with the example DAGs, unchanged, and the DAGs of these tests."""
+    dags = tmp_path_factory.mktemp("dags")
+    for folder in (EXAMPLES, HERE / "dags"):
+        shutil.copytree(folder, dags, dirs_exist_ok=True)
+    connections = {"azure_ml_default": emulator.connection}
+    with LocalAirflow(tmp_path_factory.mktemp("airflow"), dags, connections=connections) as airflow:
+        yield airflow

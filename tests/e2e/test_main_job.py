@@ -2,112 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
 import signal
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-import httpx
 import pytest
 
-from airflow_batch_provider.demo import __file__ as demo_file
-from airflow_batch_provider.demo import digits
-from airflow_batch_provider.demo.local_airflow import LocalAirflow
+from .emulator_process import SECRET, until
 
 pytestmark = pytest.mark.e2e
 
 DAG = "example_azure_ml_batch_endpoint"
-SECRET = "planted-secret-7f3a"
-EXAMPLES = Path(__file__).parents[2] / "example_dags"
-
-
-class EmulatorProcess:
-    """An emulator in a process of its own, always on the same port and state."""
-
-    def __init__(self, folder: Path) -> None:
-        shutil.copytree(Path(demo_file).parent / "deployment", folder / "deployment")
-        digits.write(folder / "deployment")
-        # Slow enough to be killed in the middle.
-        script = folder / "deployment" / "code" / "digit_identification.py"
-        script.write_text(
-            script.read_text().replace("images = [", "import time; time.sleep(0.4)\n    images = [")
-        )
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
-        self._folder = folder
-        self.url = f"http://127.0.0.1:{self._port}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def connection(self) -> dict:
-        return {
-            "conn_type": "azure_ml",
-            "host": self.url,
-            "login": "emulator",
-            "password": SECRET,
-            "extra": {
-                "tenantId": "emulator",
-                "subscriptionId": "00000000-0000-0000-0000-000000000000",
-                "resource_group_name": "emulator",
-                "workspace_name": "emulator",
-            },
-        }
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "airflow_batch_provider.emulator", "--port", str(self._port)]
-        command += [
-            "--state",
-            str(self._folder / "state"),
-            "--setup",
-            str(self._folder / "deployment" / "setup.yml"),
-        ]
-        with (self._folder / "emulator.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
-        until(self._answers, 60, "the emulator to answer")
-
-    def _answers(self) -> bool:
-        with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/_emulator/health", trust_env=False).is_success
-        return False
-
-    def end(self, how: signal.Signals) -> None:
-        if self.process:
-            os.kill(self.process.pid, how)
-            self.process.wait(30)
-
-    def jobs(self) -> list[dict]:
-        return httpx.get(f"{self.url}/_emulator/jobs", trust_env=False).json()["jobs"]
-
-
-def until(ready, seconds, what):
-    deadline = time.monotonic() + seconds
-    while not (result := ready()):
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.1)
-    return result
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory):
-    emulator = EmulatorProcess(tmp_path_factory.mktemp("emulator"))
-    emulator.start()
-    yield emulator
-    emulator.end(signal.SIGTERM)
-
-
-@pytest.fixture(scope="module")
-def airflow(emulator, tmp_path_factory):
-    connections = {"azure_ml_default": emulator.connection}
-    with LocalAirflow(tmp_path_factory.mktemp("airflow"), EXAMPLES, connections=connections) as airflow:
-        yield airflow
 
 
 def test_the_job_survives_the_service_and_needs_no_worker(airflow, emulator):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from airflow.sdk import DAG
+from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from airflow_batch_provider import errors
@@ -51,6 +52,24 @@ def test_a_path_that_looks_like_a_file_stays_a_path(emulator, task):
     )
 
     assert emulator.job(job["id"])["request"]["inputData"]["data"]["uri"] == path
+
+
+def test_a_sas_is_sent_and_never_shown(emulator, task, tmp_path):
+    """A signed URL works as an input, given as an argument or in a file; Airflow masks its signature."""
+    url = "https://account.blob.core.windows.net/data/{}?sp=r&sig={}%3D"
+    (tmp_path / "inputs.yml").write_text(f"inputs: {{data: {{path: '{url.format('b', 'FromTheFile')}'}}}}")
+    argument = operator(
+        input={"type": "uri_folder", "path": url.format("a", "FromTheCall")}, wait_for_completion=False
+    )
+    file = operator(input=None, inputs=str(tmp_path / "inputs.yml"), wait_for_completion=False)
+
+    for scoring, signature in ((argument, "FromTheCall"), (file, "FromTheFile")):
+        job = task.run(scoring)
+        task = type(task)("another")
+        (data,) = emulator.job(job["id"])["request"]["inputData"].values()
+        assert f"sig={signature}%3D" in data["uri"]
+        shown = redact({"input": scoring.input, "log": f"sig={signature}%3D and {signature}="}, "field")
+        assert signature not in str(shown)
 
 
 @pytest.mark.parametrize(

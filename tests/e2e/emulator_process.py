@@ -1,0 +1,100 @@
+"""An emulator that can be killed and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from airflow_batch_provider.demo import __file__ as demo_file
+from airflow_batch_provider.demo import digits
+
+SECRET = "planted-secret-7f3a"
+SIMULATED = """
+  simulated:
+    defaults: {deployment_name: brief}
+    deployments:
+      brief: {emulator: {run_seconds: 5}}
+      endless: {emulator: {run_seconds: 100000}}
+"""
+
+
+class EmulatorProcess:
+    """An emulator in a process of its own, always on the same port and state."""
+
+    def __init__(self, folder: Path) -> None:
+        shutil.copytree(Path(demo_file).parent / "deployment", folder / "deployment")
+        digits.write(folder / "deployment")
+        # Slow enough to be killed in the middle.
+        script = folder / "deployment" / "code" / "digit_identification.py"
+        script.write_text(
+            script.read_text().replace("images = [", "import time; time.sleep(0.4)\n    images = [")
+        )
+        with (folder / "deployment" / "setup.yml").open("a") as setup:
+            setup.write(SIMULATED)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self._folder = folder
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def connection(self) -> dict:
+        return {
+            "conn_type": "azure_ml",
+            "host": self.url,
+            "login": "emulator",
+            "password": SECRET,
+            "extra": {
+                "tenantId": "emulator",
+                "subscriptionId": "00000000-0000-0000-0000-000000000000",
+                "resource_group_name": "emulator",
+                "workspace_name": "emulator",
+            },
+        }
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "airflow_batch_provider.emulator", "--port", str(self._port)]
+        command += [
+            "--state",
+            str(self._folder / "state"),
+            "--setup",
+            str(self._folder / "deployment" / "setup.yml"),
+        ]
+        with (self._folder / "emulator.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        until(self._answers, 60, "the emulator to answer")
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/_emulator/health", trust_env=False).is_success
+        return False
+
+    def end(self, how: signal.Signals) -> None:
+        if self.process:
+            os.kill(self.process.pid, how)
+            self.process.wait(30)
+
+    def jobs(self, endpoint: str = "digits") -> list[dict]:
+        """Return what the emulator knows of the jobs that an endpoint really accepted."""
+        jobs = httpx.get(f"{self.url}/_emulator/jobs", trust_env=False).json()["jobs"]
+        return [job for job in jobs if job["endpoint"] == endpoint]
+
+
+def until(ready, seconds, what):
+    deadline = time.monotonic() + seconds
+    while not (result := ready()):
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.1)
+    return result
