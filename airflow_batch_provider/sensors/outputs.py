@@ -36,8 +36,8 @@ class BatchOutputSensor(BaseSensorOperator):
     triggerer.
 
     With *deferrable*, a path that holds a SAS is still waited for on a worker, because Airflow shows what a
-    trigger is given. For any other, *mode*, *exponential_backoff* and *silent_fail* have no effect on the wait in the
-    triggerer; *timeout* still counts from the task's start.
+    trigger is given. For any other, *mode*, *exponential_backoff* and *silent_fail* have no effect on the
+    wait in the triggerer; *timeout* still counts from the task's start.
 
     Args:
         path: ``azureml://`` path on a datastore, URL of a folder or blob in a storage account (``https://``,
