@@ -104,6 +104,7 @@ class AzureMLConnection:
         cloud = _overridden(
             cloud, lambda name: checked(name, _DOMAIN, f"Give a domain like {cloud.storage}.")
         )
+        cloud = replace(cloud, studio=_url(conn_id, "studio", field_of("studio")) or cloud.studio)
         arm = _url(conn_id, "host", host) or cloud.arm
         certificate_path = field_of("certificate_path")
         found = cls(
