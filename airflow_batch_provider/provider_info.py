@@ -33,6 +33,18 @@ _AZURE_ML_FIELDS = {
     "ml_audience": _text(
         "ML audience", "Audience of tokens for batch endpoints, if not the cloud's own: https://ml.azure.com."
     ),
+    "inference_domain": _text(
+        "Domain of batch endpoints",
+        "Behind a private link or proxy, if not the cloud's own: inference.ml.azure.com. Tokens go to hosts "
+        "below it.",
+    ),
+    "api_domain": _text(
+        "Domain of regional services", "Of run history and data, if not the cloud's own: api.azureml.ms."
+    ),
+    "storage_suffix": _text(
+        "Storage suffix", "Of storage accounts' hosts, if not the cloud's own: core.windows.net."
+    ),
+    "studio": _text("Studio URL", "Base URL of links to jobs, if not the cloud's own: https://ml.azure.com."),
     "api_version": _text("API version", "Of Azure Resource Manager requests, if not the default."),
     "verify": _text("Verify TLS", "true, false, or the path of a CA bundle."),
 }

@@ -43,11 +43,9 @@ from airflow_batch_provider.auth import (
 from airflow_batch_provider.emulator.server import Emulator
 from airflow_batch_provider.errors import (
     AuthenticationFailed,
-    BatchError,
     ConnectionFailed,
     InvalidInput,
     ServiceUnavailable,
-    UnexpectedAnswer,
 )
 from airflow_batch_provider.flow import send
 from airflow_batch_provider.services.azure_ml.answers import read
@@ -895,63 +893,3 @@ def test_an_issuer_that_is_broken_is_unavailable(connection, control, path):
 
     with pytest.raises(ServiceUnavailable):
         tokens_of(connection).get(ML)
-
-
-class Elsewhere:
-    """A server on another port of this machine that keeps what it was sent."""
-
-    def __init__(self) -> None:
-        seen = self.seen = []
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                seen.append(dict(self.headers))
-                self.send_response(200)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-            def log_message(self, *args):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@pytest.fixture
-def elsewhere():
-    found = Elsewhere()
-    yield found
-    found.close()
-
-
-@pytest.mark.parametrize("follow", [False, True])
-def test_a_redirect_takes_no_token_elsewhere(connection, control, elsewhere, follow):
-    """A redirect is not followed; and if a client did follow it, the token would stay behind."""
-    headers = {"Location": elsewhere.url}
-    redirect = {"match": {"plane": "arm"}, "action": "status", "status": 302, "times": 1, "headers": headers}
-    control.post("faults", [redirect])
-    flow = look_up(connection.workspace("S", "G", "W").url())
-    with httpx.Client(**options(connection), follow_redirects=follow) as client:
-        if follow:
-            drive.run(flow, client)
-        else:
-            with pytest.raises(UnexpectedAnswer, match="redirect"):
-                drive.run(flow, client)
-
-    assert len(elsewhere.seen) == (1 if follow else 0)
-    assert not [headers for headers in elsewhere.seen if "Authorization" in headers]
-
-
-@pytest.mark.parametrize("carry_out", [run, arun])
-def test_a_url_out_of_an_answer_takes_no_token_elsewhere(connection, control, elsewhere, carry_out):
-    """A hostile URL in an answer is refused before anything is sent there."""
-    with pytest.raises(BatchError, match="not one that this token may be sent to"):
-        carry_out(connection, look_up(f"{elsewhere.url}/jobs?page=2"))
-
-    assert elsewhere.seen == []

@@ -51,6 +51,8 @@ async def list_datastores(request: Request) -> Response:
 
 
 def _datastore(request: Request, store: dict[str, Any]) -> dict[str, Any]:
+    if "secret" in store:  # in an account elsewhere
+        return {key: value for key, value in store.items() if key != "secret"}
     # An IP address as endpoint means path-style addresses, as with every local storage emulator.
     host = request.url.netloc.replace("localhost", "127.0.0.1")
     own = {"protocol": request.url.scheme, "endpoint": f"{host}/blob"}
@@ -63,9 +65,13 @@ async def get_datastore(request: Request) -> Response:
 
 
 async def list_secrets(request: Request) -> Response:
-    """Answer with the account key of a datastore."""
-    _resource(request, "datastores", "name")
-    return JSONResponse({"secretsType": "AccountKey", "key": world_of(request).resources.account_key()})
+    """Answer with the credential of a datastore."""
+    store = _resource(request, "datastores", "name")
+    own = {"secretsType": "AccountKey", "key": world_of(request).resources.account_key()}
+    secret = store.get("secret", own)
+    if not secret:
+        raise ServiceError(400, f"Datastore {store['name']} has no credentials.")
+    return JSONResponse(secret)
 
 
 def _resource(request: Request, kind: str, *parameters: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_batch_provider.emulator import setup_deployment, upload
+from airflow_batch_provider.emulator import setup_datastore, setup_deployment, upload
 from airflow_batch_provider.emulator.data_uris import parse
 from airflow_batch_provider.emulator.ids import DEFAULT_DATASTORE, Workspace
 from airflow_batch_provider.emulator.resources import DEFAULT_LOCATION, system_data
@@ -28,6 +28,7 @@ _TOP = {
     "location",
     "clients",
     "data",
+    "datastores",
     "endpoints",
 }
 _ENDPOINT = {"$schema", "name", "description", "tags", "properties", "auth_mode", "defaults", "deployments"}
@@ -66,10 +67,13 @@ def load(world: World, file: Path | None) -> Setup:
     location = top.text("location", DEFAULT_LOCATION)
     endpoints = [_read_endpoint(setup.workspace, node) for node in top.named("endpoints")]
     data = [_read_data(node) for node in top.named("data")]
+    datastores = {node.name: setup_datastore.read(node) for node in top.named("datastores")}
     world.database.remember("location", location)
     world.database.remember("clients", _clients(top))
     world.database.remember("setup", [*vars(setup.workspace).values(), setup.client_id, setup.client_secret])
     world.resources.see(setup.workspace, location)
+    for name, datastore in datastores.items():
+        world.resources.put("datastores", setup.workspace, name, datastore)
     for asset in data:
         _put_data(world, setup.workspace, asset)
     for endpoint in endpoints:

@@ -17,7 +17,7 @@ from airflow_batch_provider.services.azure_ml.connection import AzureMLConnectio
 from airflow_batch_provider.services.azure_ml.deployments import Deployments
 from airflow_batch_provider.services.azure_ml.history import describe
 from airflow_batch_provider.services.azure_ml.invocation import Invocation, invocation
-from airflow_batch_provider.services.azure_ml.outputs import Location, content, locate
+from airflow_batch_provider.services.azure_ml.outputs import Location, locate
 from airflow_batch_provider.services.azure_ml.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -182,17 +182,12 @@ class AzureMLHook(BatchHook):
         return (yield from locate(where, uri))
 
     def read_file(self, path: str) -> bytes:
-        """Read one file into memory, such as a small ``predictions.csv``.
+        """Read one file into memory, such as a small ``predictions.csv``, with the credentials of `files`.
 
         Args:
             path: An ``azureml://`` datastore path or the URL of a blob.
         """
-        self.open()
-        return self.run(self._read_file(path))
-
-    def _read_file(self, path: str) -> Flow[bytes]:
-        location = yield from self._locate(path)
-        return (yield from content(location))
+        return self.files(self.locate(path)).read()
 
     def files(self, location: Location) -> Files:
         """Return the files at a place in a storage account, to be listed as this connection may.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from airflow_batch_provider.errors import (
@@ -22,6 +23,8 @@ from airflow_batch_provider.storage.clock import ask_offset, known_offset
 from airflow_batch_provider.storage.files import FileInfo, Files, Glob, timestamp
 from airflow_batch_provider.storage.refusals import explained
 from airflow_batch_provider.storage.steps import Step, Steps
+
+T = TypeVar("T")
 
 _CHUNK = 1000
 _REFUSALS = (AuthenticationFailed, PermissionDenied)
@@ -53,7 +56,7 @@ def azure_files(
         path: Below the container, not quoted; empty for all of it. Ending in ``/``, it is a folder only.
         access: How requests are authorised.
         otherwise: Obtains another `Access`, for when the first is refused. If that is refused too, the first
-            refusal is raised.
+            refusal is raised, or the second where the first access was anonymous.
         verify: Whether, or with which CA bundle, TLS certificates are verified.
 
     Raises:
@@ -91,36 +94,59 @@ class _AzureFiles(Files):
         self._marks: dict[tuple[str, str], bool] = {}
 
     def _find(self, glob: Glob, limit: int | None) -> Steps[list[FileInfo]]:
-        try:
-            return (yield from self._with_token(self._access, glob, limit))
-        except _REFUSALS as refusal:
-            if self._otherwise is None:
-                raise
-            return (yield from self._find_otherwise(self._otherwise, refusal, glob, limit))
+        return self._asking(lambda access: self._look(access, glob, limit))
 
-    def _find_otherwise(
-        self, otherwise: Step, refusal: BatchError, glob: Glob, limit: int | None
-    ) -> Steps[list[FileInfo]]:
+    def _content(self) -> Steps[bytes]:
+        return self._asking(self._body)
+
+    def _asking(self, ask: Callable[[Access], Steps[T]]) -> Steps[T]:
+        try:
+            return (yield from self._with_token(self._access, ask))
+        except (NotFound, *_REFUSALS) as refusal:
+            # Strangers are told that what they may not see does not exist.
+            is_refusal = isinstance(refusal, _REFUSALS) or self._access.is_anonymous
+            if self._otherwise is None or not is_refusal:
+                raise
+            return (yield from self._asking_otherwise(self._otherwise, refusal, ask))
+
+    def _asking_otherwise(
+        self, otherwise: Step, refusal: BatchError, ask: Callable[[Access], Steps[T]]
+    ) -> Steps[T]:
         try:
             access: Access = yield otherwise
-            found = yield from self._with_token(access, glob, limit)
+            answer = yield from self._with_token(access, ask)
         except PASSING:
             raise
         except BatchError as error:
+            # What a stranger is told matters less than what is told to who has a credential.
+            if self._access.is_anonymous and isinstance(error, (NotFound, *_REFUSALS)):
+                raise
             raise refusal from error
         self._access, self._otherwise = access, None
-        return found
+        return answer
 
-    def _with_token(self, access: Access, glob: Glob, limit: int | None) -> Steps[list[FileInfo]]:
+    def _with_token(self, access: Access, ask: Callable[[Access], Steps[T]]) -> Steps[T]:
         token = yield from access.token()
         try:
-            return (yield from self._look(access, glob, limit))
+            return (yield from ask(access))
         except AuthenticationFailed:
             if token is None:
                 raise
             access.drop(token)
             yield from access.token()
-            return (yield from self._look(access, glob, limit))
+            return (yield from ask(access))
+
+    def _body(self, access: Access) -> Steps[bytes]:
+        store = open_store(self._container, access)
+
+        async def in_loop() -> Any:
+            return await (await store.get_async(self._path)).bytes_async()
+
+        step = Step(lambda: store.get(self._path).bytes(), in_loop)
+        body = (yield from self._asked(access, step)) if self._path else None
+        if body is None:
+            raise NotFound(f"There is no file at {self._uri}.")
+        return bytes(body)
 
     def _look(self, access: Access, glob: Glob, limit: int | None) -> Steps[list[FileInfo]]:
         if access.is_for_one_blob:

@@ -64,6 +64,10 @@ class Files(ABC):
         """Return up to *limit* files that match."""
 
     @abstractmethod
+    def _content(self) -> Steps[bytes]:
+        """Return what is in the one file that this place is."""
+
+    @abstractmethod
     def _clock(self) -> Steps[float]:
         """Return the time by the storage's own clock."""
 
@@ -97,6 +101,19 @@ class Files(ABC):
     async def aexists(self) -> bool:
         """Do the same in an event loop."""
         return bool(await arun(self._find(Glob(None), 1)))
+
+    def read(self) -> bytes:
+        """Read the one file that this place is into memory.
+
+        Raises:
+            NotFound: There is no such file.
+            BatchError: As `list`.
+        """
+        return run(self._content())
+
+    async def aread(self) -> bytes:
+        """Do the same in an event loop."""
+        return await arun(self._content())
 
     def now(self) -> float:
         """Return the time by the storage's own clock, epoch seconds; comparable with ``changed_at``.

@@ -7,13 +7,14 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from airflow_batch_provider.errors import InvalidInput, PermissionDenied, ServiceUnavailable
+from airflow_batch_provider.errors import InvalidInput, NotFound, PermissionDenied, ServiceUnavailable
 from airflow_batch_provider.storage.files import FileInfo, Files, Glob, timestamp
 from airflow_batch_provider.storage.steps import Step, Steps
 
@@ -54,20 +55,21 @@ class _LocalFiles(Files):
         found: list[FileInfo] = yield Step(look, partial(asyncio.to_thread, look))
         return found
 
+    def _content(self) -> Steps[bytes]:
+        content: bytes = yield Step(self._body, partial(asyncio.to_thread, self._body))
+        return content
+
     def _clock(self) -> Steps[float]:
         now: float = yield Step(time.time, _anow)
         return now
 
     def _look(self, glob: Glob, limit: int | None) -> list[FileInfo]:
-        try:
+        with _told(f"{self._place} could not be listed"):
             return list(islice(self._matching(glob), limit))
-        except PermissionError as error:
-            raise PermissionDenied(
-                f"{error.filename} may not be read.",
-                fix="Give the user that runs Airflow the right to read it.",
-            ) from error
-        except OSError as error:
-            raise ServiceUnavailable(f"{self._place} could not be listed: {error}.") from error
+
+    def _body(self) -> bytes:
+        with _told(f"{self._place} could not be read"):
+            return self._place.read_bytes()
 
     def _matching(self, glob: Glob) -> Iterator[FileInfo]:
         for file in self._walk():
@@ -80,6 +82,21 @@ class _LocalFiles(Files):
             yield self._place
         for folder, _, names in os.walk(self._place, onerror=_not_missing):
             yield from (Path(folder, name) for name in names)
+
+
+@contextmanager
+def _told(trouble: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFound(f"There is no file at {error.filename}.") from error
+    except PermissionError as error:
+        raise PermissionDenied(
+            f"{error.filename} may not be read.",
+            fix="Give the user that runs Airflow the right to read it.",
+        ) from error
+    except OSError as error:
+        raise ServiceUnavailable(f"{trouble}: {error}.") from error
 
 
 async def _anow() -> float:

@@ -238,3 +238,43 @@ class TestConnection:
 
         assert load(second, None) == loaded
         second.close()
+
+
+class TestDatastores:
+    def test_a_datastore_may_be_in_an_account_elsewhere(self, tmp_path):
+        """It is shown as it is described, but for its secret, which only ``listSecrets`` tells."""
+        text = """\
+            datastores:
+              other: {account_name: a, container_name: c, endpoint: "127.0.0.1:1", protocol: http,
+                      credentials: {account_key: TOPSECRET}}
+              open: {account_name: a, container_name: c, endpoint: core.windows.net}"""
+        with Emulator(setup=write_setup(tmp_path, dedent(text))) as emulator:
+            azure = Azure(emulator.url)
+            found = {name: azure.get(f"/datastores/{name}") for name in ("other", "open")}
+            asked = [
+                azure.http.post(f"{WORKSPACE}/datastores/{name}/listSecrets", headers=azure.arm)
+                for name in found
+            ]
+            azure.http.close()
+
+        shown = found["other"].json()["properties"]
+        assert (shown["accountName"], shown["containerName"]) == ("a", "c")
+        assert (shown["protocol"], shown["endpoint"]) == ("http", "127.0.0.1:1")
+        assert found["open"].json()["properties"]["protocol"] == "https"
+        assert "TOPSECRET" not in found["other"].text
+        assert asked[0].json() == {"secretsType": "AccountKey", "key": "TOPSECRET"}
+        assert asked[1].status_code == 400
+
+    @pytest.mark.parametrize(
+        ("key", "says"),
+        [
+            ("credentials: {account_key: a, sas_token: b}", "one of account_key and sas_token"),
+            ("credentials: {password: a}", "password is not a known key"),
+            ("type: azure_file", "datastores.d.type is 'azure_file'"),
+            ("protocol: ftp", "datastores.d.protocol is 'ftp'"),
+        ],
+    )
+    def test_a_bad_datastore_is_named(self, world, tmp_path, key, says):
+        text = f"{{datastores: {{d: {{account_name: a, container_name: c, endpoint: e, {key}}}}}}}"
+        with pytest.raises(SetupError, match=says):
+            load(world, write_setup(tmp_path, text))

@@ -157,6 +157,7 @@ class DagRun:
     """The DAG run, as far as operators use it."""
 
     clear_number = 0
+    conf: Mapping[str, Any] = {}  # nobody writes it
 
 
 class Task:

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from airflow_batch_provider.errors import PermissionDenied
 from airflow_batch_provider.hooks.azure_ml import AzureMLHook
 from airflow_batch_provider.hooks.places import files_at
 from airflow_batch_provider.storage import run
@@ -21,6 +22,7 @@ class Stranger:
 
     def __init__(self):
         self.public = True
+        self.refusal = 403
         self.credentials = []
         stranger = self
 
@@ -28,7 +30,7 @@ class Stranger:
             def do_GET(self):
                 shown = self.headers.get("Authorization", "none")
                 stranger.credentials.append(shown)
-                self.send_response(200 if stranger.public or shown != "none" else 403)
+                self.send_response(200 if stranger.public or shown != "none" else stranger.refusal)
                 self.send_header("Content-Length", str(len(EMPTY)))
                 self.end_headers()
                 self.wfile.write(EMPTY)
@@ -64,16 +66,38 @@ def test_no_token_goes_to_a_strangers_host(stranger):
     assert stranger.credentials == ["none", "none"]
 
 
-def test_a_datastore_on_another_host_is_opened_with_its_own_key(service, stranger):
-    """Where no token may go, the datastore's key signs the requests without travelling itself."""
+@pytest.fixture
+def files(service, stranger):
+    """A folder of the default datastore, as if that were on the stranger's host."""
+    del service
     stranger.public = False
     hook = AzureMLHook()
     location = hook.locate("azureml://datastores/workspaceblobstore/paths/out/")
+    return hook.files(replace(location, endpoint=stranger.host))
 
-    files = hook.files(replace(location, endpoint=stranger.host))
+
+@pytest.mark.parametrize("refusal", [403, 404], ids=["forbidden", "hidden"])
+def test_a_datastore_on_another_host_is_opened_with_its_own_key(service, stranger, files, refusal):
+    """Where no token may go, the datastore's key signs the requests without travelling itself.
+
+    Strangers may be told that the container does not exist.
+    """
+    stranger.refusal = refusal
 
     assert files.list() == []
     assert asyncio.run(files.alist()) == []
     assert [shown.split()[0] for shown in stranger.credentials] == ["none", "SharedKey", "SharedKey"]
     asked = [request["path"] for request in service.requests("arm")]
     assert len([path for path in asked if path.endswith("/listSecrets")]) == 1
+
+
+def test_who_may_not_ask_for_the_key_is_told_the_missing_action(service, files):
+    """The refusal to hand out a datastore's key names the action that a role must have."""
+    service.fail({"action": "status", "status": 403, "match": {"path": "/listSecrets$"}})
+
+    with pytest.raises(PermissionDenied) as refused:
+        files.list()
+
+    action = "Microsoft.MachineLearningServices/workspaces/datastores/listSecrets/action"
+    assert action in str(refused.value)
+    assert "datastore 'workspaceblobstore'" in str(refused.value)

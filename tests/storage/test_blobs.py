@@ -289,3 +289,13 @@ def test_a_sas_for_one_blob_asks_for_that_blob(account, place, listed):
     assert len(listed(place("out.csv", access=one))) == 1
     assert listed(place("later.csv", access=one)) == []
     assert {request["method"] for request in account.requests()} == {"HEAD"}
+
+
+def test_a_blob_can_be_read(place):
+    """A place that is a blob gives its bytes, in a worker and in an event loop; any other is named."""
+    blob = place("out/a.csv")
+
+    assert blob.read() == asyncio.run(blob.aread()) == b"out/a.csv"
+    for nothing in ("out/later.csv", "out/deep", ""):
+        with pytest.raises(NotFound, match=f"no file at azureml.*{nothing}"):
+            place(nothing).read()

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_batch_provider.errors import InvalidInput, ServiceUnavailable
+from airflow_batch_provider.errors import InvalidInput, NotFound, ServiceUnavailable
 from airflow_batch_provider.storage import local_files
 
 
@@ -98,6 +98,17 @@ def test_a_file_with_an_old_time_came_just_now(folder):
 
     assert place.now() - file.changed_at < 60
     assert asyncio.run(place.anow()) == pytest.approx(time.time(), abs=5)
+
+
+def test_a_file_can_be_read(folder):
+    """A place that is a file gives its bytes; one that is none is named."""
+    place = local_files(str(folder / "a.csv"))
+
+    assert place.read() == asyncio.run(place.aread()) == (folder / "a.csv").read_bytes()
+    with pytest.raises(NotFound, match="later"):
+        local_files(str(folder / "later")).read()
+    with pytest.raises(ServiceUnavailable, match="could not be read"):
+        local_files(str(folder)).read()
 
 
 def test_what_is_no_file_is_left_out(folder, listed):

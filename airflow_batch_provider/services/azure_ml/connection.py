@@ -99,11 +99,13 @@ class AzureMLConnection:
                 raise InvalidInput(f"Connection {conn_id!r} has the {name} {shown(value)}.", fix=fix)
             return value
 
+        _check_key_files(conn_id, field_of)
         _given("cloud_environment", cloud_environment)
         cloud = cloud_named(cloud_environment or field_of("cloud_environment"))
         cloud = _overridden(
             cloud, lambda name: checked(name, _DOMAIN, f"Give a domain like {cloud.storage}.")
         )
+        cloud = replace(cloud, studio=_url(conn_id, "studio", field_of("studio")) or cloud.studio)
         arm = _url(conn_id, "host", host) or cloud.arm
         certificate_path = field_of("certificate_path")
         found = cls(
@@ -187,6 +189,17 @@ class AzureMLConnection:
             )
         subscription, group, name = parts.values()
         return Workspace(self.cloud, subscription, group, name, arm=self.arm, api_version=self.api_version)
+
+
+def _check_key_files(conn_id: str, field_of: Callable[[str], str]) -> None:
+    """Refuse what the official provider takes for a service principal, rather than be somebody else."""
+    for name in ("key_path", "key_json"):
+        if field_of(name):
+            raise InvalidInput(
+                f"Connection {conn_id!r} has a {name}, which is not read here.",
+                fix="Copy its clientId into login, its clientSecret into password and its tenantId into the "
+                f"extra field tenantId, and empty {name}.",
+            )
 
 
 def _given(field_name: str, value: Any) -> None:

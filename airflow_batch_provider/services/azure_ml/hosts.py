@@ -55,7 +55,7 @@ def check_host(url: httpx.URL | str, allowed: tuple[str, ...], what: str) -> Non
         what: What has this URL, for the message.
 
     Raises:
-        InvalidInput: It is not encrypted and not on this machine, or its host is not allowed.
+        InvalidInput: It is not encrypted and not on this machine, names a user, or its host is not allowed.
     """
     try:
         url = httpx.URL(url)
@@ -66,6 +66,12 @@ def check_host(url: httpx.URL | str, allowed: tuple[str, ...], what: str) -> Non
     if url.scheme != "https" and not local:
         raise InvalidInput(
             f"{what} is {shown(place)}, which is not encrypted; no token is sent there.", fix="Use https://."
+        )
+    if url.userinfo:
+        # Clients differ in where a user's name ends and the host begins.
+        raise InvalidInput(
+            f"{what} is {shown(place)} with a user in front of its host; no token is sent there.",
+            fix="Leave out what is before '@'.",
         )
     name = _netloc(url)
     fits = any(name == host or (host.startswith("*.") and name.endswith(host[1:])) for host in allowed)

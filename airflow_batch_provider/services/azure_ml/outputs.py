@@ -155,25 +155,6 @@ def _first(workspace: Workspace, name: str, candidates: list[str]) -> Flow[Locat
     return locations[0]
 
 
-def content(location: Location) -> Flow[bytes]:
-    """Read a whole blob into memory.
-
-    Raises:
-        NotFound: There is no such blob.
-        BatchError: It could not be read.
-    """
-    headers = {**_STORAGE_VERSION, "Accept": "*/*"}
-    if location.query:  # a SAS, which no token may accompany
-        request = ask("GET", f"{location.url}?{location.query}", "none", headers=headers)
-    else:
-        request = ask("GET", location.url, "storage", headers=headers)
-    response = yield from send(request)
-    if not response.is_success:
-        fix = "" if location.query else "Does the identity have the role Storage Blob Data Reader?"
-        read(response, f"reading {location.url}", fix=fix)
-    return response.content
-
-
 def _exists(location: Location) -> Flow[bool]:
     """Say whether any blob lies at or below a place; source: the List Blobs operation of Azure Storage."""
     base = blob_url(location.protocol, location.account, location.endpoint, location.container, "")

@@ -46,7 +46,8 @@ def datastore_secret(workspace: Workspace, uri: DataUri) -> Flow[DatastoreSecret
     doing = f"asking for the credential of datastore {uri.datastore!r}"
     url = workspace.url("datastores", uri.datastore, "listSecrets")
     # Asking twice is asking once, although it is a POST.
-    body = read((yield from send(ask("POST", url, "arm"), repeatable=True)), doing)
+    response = yield from send(ask("POST", url, "arm"), repeatable=True)
+    body = read(response, doing, action="datastores/listSecrets/action")
     kind = need(body, doing, "secretsType")
     if kind == "AccountKey":
         return DatastoreSecret(account_key=str(need(body, doing, "key")))

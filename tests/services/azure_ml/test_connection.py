@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_batch_provider import get_provider_info
 from airflow_batch_provider.errors import BatchError, InvalidInput
 from airflow_batch_provider.services.azure_ml.clouds import CLOUDS, cloud_named
 from airflow_batch_provider.services.azure_ml.connection import AzureMLConnection
@@ -163,6 +164,75 @@ def test_every_host_can_be_overridden():
     check_host("https://acct.blob.core.corp.example/c", hosts["storage"], "it")
 
 
+# Field of the connection, its value, and which token then goes where.
+OVERRIDES = {
+    "host": ("arm.corp.example:8443", {"arm"}, "arm.corp.example:8443"),
+    "inference_domain": ("inference.corp.example", {"ml"}, "e.r.inference.corp.example"),
+    "api_domain": ("api.corp.example", {"arm", "ml"}, "r.api.corp.example"),
+    "storage_suffix": ("core.corp.example", {"storage"}, "acct.blob.core.corp.example"),
+    "authority": ("https://login.corp.example", set(), "login.corp.example"),
+    "studio": ("https://studio.corp.example", set(), "studio.corp.example"),
+    "ml_audience": ("https://audience.corp.example", set(), "audience.corp.example"),
+}
+
+
+def may_see(connection, host):
+    """Return the kinds of token that a host may see."""
+    seen = set()
+    for kind, allowed in connection.hosts().items():
+        with suppress(InvalidInput):
+            check_host(f"https://{host}/x", allowed, "it")
+            seen.add(kind)
+    return seen
+
+
+@pytest.mark.parametrize("name", OF_CLOUDS)
+@pytest.mark.parametrize(("field", "value", "kinds", "host"), [(f, *o) for f, o in OVERRIDES.items()])
+def test_an_overridden_host_gets_its_own_tokens_alone(name, field, value, kinds, host):
+    """In each cloud, a host of the connection's own sees the tokens of its own service and no other.
+
+    What is not overridden stays, and so does for whom tokens are made; the host that was replaced sees none.
+    """
+    given = {"cloud_environment": name, **PLACE}
+    plain = read(given)
+    changed = read(given, host=value) if field == "host" else read({**given, field: value})
+    arm, authority, audience, *domains, _ = OF_CLOUDS[name]
+    own = dict(zip(OVERRIDES, (httpx.URL(arm).host, *domains), strict=False))
+
+    assert may_see(changed, host) == kinds
+    assert may_see(plain, host) == set()
+    for other, original in own.items():
+        assert may_see(changed, original) == (set() if other == field else may_see(plain, original))
+    assert changed.audiences() == plain.audiences() | ({"ml": value} if field == "ml_audience" else {})
+    assert changed.authority == (value if field == "authority" else authority)
+    assert changed.ml_audience == (value if field == "ml_audience" else audience)
+
+
+@pytest.mark.parametrize("name", OF_CLOUDS)
+def test_links_lead_to_the_overridden_studio(name):
+    """Where the studio is reached by another name, the links to jobs have that name."""
+    connection = read({"cloud_environment": name, "studio": "studio.corp.example/", **PLACE})
+
+    assert connection.workspace().studio_url("J").startswith("https://studio.corp.example/runs/J?wsid=")
+
+
+def test_the_form_has_a_field_for_every_extra():
+    """Whatever is read from the extra fields can be filled in on the connection's form."""
+    asked = set()
+
+    class Extra(dict):
+        def get(self, name, default=None):
+            asked.add(name)
+            return default
+
+    read(Extra(something="else"))
+    form = get_provider_info()["connection-types"][0]["conn-fields"]
+
+    refused = {"key_path", "key_json"}
+    assert {name for name in asked - refused if not name.startswith("extra__azure__")} == form.keys()
+    assert all(field["description"] for field in form.values())
+
+
 @pytest.mark.parametrize(
     "host", ["http://127.0.0.1:8787", "https://127.0.0.1:8787/", "http://localhost:8787"]
 )
@@ -270,6 +340,8 @@ BAD_FIELDS = {
     "audience": ({"ml_audience": "https://ml azure"}, None, "the ml_audience 'https://ml azure'"),
     "inference domain": ({"inference_domain": "*.example.com"}, None, "the inference_domain '*.example.com'"),
     "too broad a domain": ({"api_domain": "com"}, None, "the api_domain 'com'"),
+    "studio without TLS": ({"studio": "http://studio.example"}, None, "the studio 'http://studio.example'"),
+    "studio that is a script": ({"studio": "javascript://x"}, None, "the studio 'javascript://x'"),
     "storage URL": ({"storage_suffix": "https://x.example"}, None, "the storage_suffix 'https://x.example'"),
 }
 
