@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
-from airflow_batch_provider.flow import Answer, Flow, Load, Pause, Save, Step
+from airflow_batch_provider.flow import Alone, Answer, Flow, Load, Pause, Save, Step
 
 T = TypeVar("T")
 
@@ -33,6 +33,9 @@ class RecordStore(Protocol):
     def save(self, record: Mapping[str, Any]) -> None:
         """Keep *record*; when this returns, it survives the death of the process."""
 
+    def alone(self) -> bool:
+        """Say whether no other task instance can be submitting the same now."""
+
 
 class AsyncRecordStore(Protocol):
     """The same for an event loop."""
@@ -42,6 +45,9 @@ class AsyncRecordStore(Protocol):
 
     async def save(self, record: Mapping[str, Any]) -> None:
         """Keep *record*; when this returns, it survives the death of the process."""
+
+    async def alone(self) -> bool:
+        """Say whether no other task instance can be submitting the same now."""
 
 
 _gates: WeakKeyDictionary[httpx.AsyncClient, asyncio.Semaphore] = WeakKeyDictionary()
@@ -53,23 +59,31 @@ def run(
     *,
     store: RecordStore | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    within: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> T:
     """Carry out a flow, blocking.
 
     Args:
         flow: The flow; it is closed at the end, whatever happens.
         client: Sends its requests.
-        store: Answers its `Load` and `Save` steps.
+        store: Answers its `Load`, `Save` and `Alone` steps.
         sleep: Lets its pauses pass.
+        within: Seconds after which no further step is begun; ``None`` for no limit.
+        clock: Measures them.
 
     Returns:
         What the flow returns.
 
     Raises:
+        TimeoutError: The time was over.
         Exception: What the flow raises.
     """
+    ends = None if within is None else clock() + within
 
     def answer(step: Step) -> Answer:
+        if ends is not None and clock() + (step.seconds if isinstance(step, Pause) else 0) >= ends:
+            raise TimeoutError(f"Not done within {within:g} seconds.")
         if isinstance(step, Pause):
             sleep(step.seconds)
             return None
@@ -78,6 +92,8 @@ def run(
         if isinstance(step, Save):
             _kept(store).save(step.record)
             return None
+        if isinstance(step, Alone):
+            return _kept(store).alone()
         return client.send(step)
 
     with closing(flow):
@@ -108,6 +124,8 @@ async def arun(
         if isinstance(step, Save):
             await _kept(store).save(step.record)
             return None
+        if isinstance(step, Alone):
+            return await _kept(store).alone()
         async with _gate(client):
             return await client.send(step)
 

@@ -2,8 +2,8 @@
 
 A *flow* is a generator that yields steps and returns a value. It yields an ``httpx.Request`` and is sent the
 ``httpx.Response`` (or has the transport's exception thrown into it); it yields a `Pause` and is sent ``None``
-when the time has passed; it yields `Load` or `Save` and is sent what the record store answers. `drive.run`
-carries a flow out in a worker, blocking; `drive.arun` carries out the very same flow in the triggerer.
+when the time has passed; it yields `Load`, `Save` or `Alone` and is sent what the record store answers.
+`drive.run` carries a flow out in a worker, blocking; `drive.arun` carries out the very same in the triggerer.
 Code of a service never writes a bare ``yield``: it composes the helpers below with ``yield from``.
 
 `send` holds the one retry rule. 429 is always asked again, because the service says that it did nothing.
@@ -55,8 +55,13 @@ class Save:
     record: Mapping[str, Any]
 
 
-Step: TypeAlias = httpx.Request | Pause | Load | Save
-Answer: TypeAlias = httpx.Response | Mapping[str, Any] | None
+@dataclass(frozen=True)
+class Alone:
+    """Ask the record store whether no other task instance can be submitting the same; answered by a bool."""
+
+
+Step: TypeAlias = httpx.Request | Pause | Load | Save | Alone
+Answer: TypeAlias = httpx.Response | Mapping[str, Any] | bool | None
 Flow: TypeAlias = Generator[Step, Any, T]
 
 
@@ -124,6 +129,12 @@ def load() -> Flow[Mapping[str, Any] | None]:
 def save(record: Mapping[str, Any]) -> Flow[None]:
     """Keep *record* durably."""
     yield Save(record)
+
+
+def alone() -> Flow[bool]:
+    """Say whether no other task instance can be submitting the same."""
+    answer: bool = yield Alone()
+    return answer
 
 
 def send(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import random
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,8 @@ def _new_job(
     world: World, target: _Target, deployment: dict[str, Any], accepted: dict[str, Any], caller: str
 ) -> Job:
     kind = invoke.kind_of(deployment["properties"])
-    keep = world.settings.current.keep_tags
+    settings = world.settings.current
+    keep = settings.keep_tags and random.random() >= settings.drop_tags  # noqa: S311 - chaos, not secrets
     custom = [accepted.pop(key, None) or {} for key in ("tags", "properties")]
     tags, properties = [{str(k): str(v) for k, v in given.items()} for given in custom]
     experiment = accepted.pop("experimentName", None) or properties.pop("experimentName", None)

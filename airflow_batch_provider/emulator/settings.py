@@ -16,6 +16,7 @@ class Settings:
         list_lag: Seconds until a new job appears in lists.
         repeatability_dedupe: Whether a repeated ``repeatability_request-id`` gives the first job again.
         keep_tags: Whether custom tags and properties of an invoke are kept on the job.
+        drop_tags: The share of new jobs, from 0 to 1, that lose them all the same, chosen at random.
         page_size: Jobs on one page of a list.
         token_lifetime: Seconds until a token expires.
     """
@@ -23,6 +24,7 @@ class Settings:
     list_lag: float = 0.0
     repeatability_dedupe: bool = False
     keep_tags: bool = True
+    drop_tags: float = 0.0
     page_size: int = 100
     token_lifetime: float = 3599.0
 

@@ -76,10 +76,10 @@ class BatchHook(BaseHook):
             self._read(connection, await connection.aextra_dejson())
 
     @contextmanager
-    def client(self) -> Iterator[httpx.Client]:
+    def client(self, timeout: httpx.Timeout = TIMEOUT) -> Iterator[httpx.Client]:
         """Open a client that carries the credential."""
         self.open()
-        with httpx.Client(timeout=TIMEOUT, **self._client_options()) as client:
+        with httpx.Client(timeout=timeout, **self._client_options()) as client:
             yield client
 
     @asynccontextmanager
@@ -91,10 +91,20 @@ class BatchHook(BaseHook):
         async with httpx.AsyncClient(timeout=TIMEOUT, **options) as client:
             yield client
 
-    def run(self, flow: Flow[T], store: drive.RecordStore | None = None) -> T:
-        """Carry out a flow of this hook's service, blocking."""
-        with self.client() as client:
-            return drive.run(flow, client, store=store)
+    def run(self, flow: Flow[T], store: drive.RecordStore | None = None, *, within: float | None = None) -> T:
+        """Carry out a flow of this hook's service, blocking.
+
+        Args:
+            flow: The flow.
+            store: Keeps its record, if it has one.
+            within: Seconds that it may take, about; ``None`` for no limit.
+
+        Raises:
+            TimeoutError: It took longer.
+        """
+        timeout = TIMEOUT if within is None else httpx.Timeout(within / 2)
+        with self.client(timeout) as client:
+            return drive.run(flow, client, store=store, within=within)
 
     async def arun(self, flow: Flow[T], store: drive.AsyncRecordStore | None = None) -> T:
         """Carry out a flow of this hook's service in an event loop."""

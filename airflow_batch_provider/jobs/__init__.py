@@ -7,16 +7,10 @@ when.
 
 from __future__ import annotations
 
-from airflow_batch_provider.jobs.model import Job, JobRef, JobState, Service
-from airflow_batch_provider.jobs.submission import (
-    Accepted,
-    Policy,
-    Submission,
-    TaskIdentity,
-    decide,
-    marker_of,
-    submit_once,
-)
+from airflow_batch_provider.jobs.decision import Policy, decide
+from airflow_batch_provider.jobs.model import Job, JobRef, JobState, Service, Trace, Traces
+from airflow_batch_provider.jobs.record import Submission, TaskIdentity, marker_of
+from airflow_batch_provider.jobs.submission import Accepted, submit_once
 from airflow_batch_provider.jobs.waiting import Watch, finish, wait
 
 __all__ = [
@@ -28,6 +22,8 @@ __all__ = [
     "Service",
     "Submission",
     "TaskIdentity",
+    "Trace",
+    "Traces",
     "Watch",
     "decide",
     "finish",

@@ -83,6 +83,13 @@ FRESH_SECONDS = 60.0
 """A service may not show a job in the first moments after it was accepted: until then, "not found" says
 nothing."""
 
+LATE_SECONDS = 60.0
+"""A service may not list a job in the first moments after it was accepted: until then, its absence says
+nothing."""
+
+REQUEST_SECONDS = 60.0
+"""How long a request may be under way after it was recorded that it is about to be sent."""
+
 
 @dataclass(frozen=True)
 class JobRef:
@@ -114,6 +121,35 @@ class JobRef:
         return cls(**data)
 
 
+@dataclass(frozen=True)
+class Trace:
+    """A job that a service lists, and what it tells of who started it.
+
+    Args:
+        ref: Its reference. ``marker`` is the one that the service kept, or empty; ``submitted_at`` is the
+            service's time of creation, or 0.
+        job: As the list describes it.
+        alike: Whether it may have been started by the plan that was compared with: same inputs and outputs.
+    """
+
+    ref: JobRef
+    job: Job
+    alike: bool
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What a service lists.
+
+    Args:
+        found: Its jobs, in any order.
+        complete: Whether no job in question can be missing but for a list that lags.
+    """
+
+    found: tuple[Trace, ...]
+    complete: bool = True
+
+
 class Service(Protocol):
     """What a service must be able to answer; each method is a flow."""
 
@@ -131,6 +167,15 @@ class Service(Protocol):
             AnswerLost: It cannot be known whether a job was started; `UnexpectedAnswer` and
                 `ServiceUnavailable` mean the same here.
             BatchError: Any other: no job was started.
+        """
+
+    def traces(self, plan: Any, marker: str, since: float) -> Flow[Traces]:
+        """List the jobs that *plan* may have started.
+
+        Args:
+            plan: What `plan` returned.
+            marker: The marker that the job carries, if the service keeps it.
+            since: Epoch seconds; older jobs without the marker need not be told.
         """
 
     def get(self, ref: JobRef) -> Flow[Job]:

@@ -1,162 +1,37 @@
-"""Submitting a job once, whatever dies when."""
+"""Submitting a job exactly once, whatever dies when."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from airflow_batch_provider.errors import (
     AnswerLost,
     BatchError,
+    ConnectionFailed,
     JobError,
     JobUnreachable,
     NotFound,
     ServiceUnavailable,
     SubmissionUnknown,
+    Throttled,
     UnexpectedAnswer,
 )
 from airflow_batch_provider.flow import Flow, load, pause, save
-from airflow_batch_provider.jobs.model import FRESH_SECONDS, Job, JobRef, JobState, Service
+from airflow_batch_provider.jobs.decision import Policy, cleared, decide
+from airflow_batch_provider.jobs.model import FRESH_SECONDS, Job, JobRef, Service
+from airflow_batch_provider.jobs.patience import patiently
+from airflow_batch_provider.jobs.reconcile import marked, reconcile, unknown
+from airflow_batch_provider.jobs.record import Submission, TaskIdentity, marker_of, next_submission
 
 # After these a job may run: the request was carried out, or not, and nobody said which.
 _AMBIGUOUS = (AnswerLost, UnexpectedAnswer, ServiceUnavailable)
+# After these certainly none runs, and the request may be sent again later.
+_NOTHING_DONE = (ConnectionFailed, Throttled)
 _LOOK_AGAIN_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class TaskIdentity:
-    """The task instance that submits, as far as it is the same in every try.
-
-    Args:
-        dag_id: Of the task instance.
-        run_id: Of the task instance.
-        task_id: Of the task instance.
-        map_index: Of the task instance, -1 if not mapped.
-        max_tries: Airflow raises it when the task is cleared, never on a retry; ``None`` if not known.
-        clear_number: How often tasks of the DAG run were cleared; ``None`` if not known.
-    """
-
-    dag_id: str
-    run_id: str
-    task_id: str
-    map_index: int = -1
-    max_tries: int | None = None
-    clear_number: int | None = None
-
-
-def marker_of(task: TaskIdentity, submission: int) -> str:
-    """Derive the marker that a submission carries: the same in every process that makes it.
-
-    Args:
-        task: Who submits.
-        submission: 1 for the task's first job, one more after each job that ended.
-
-    Returns:
-        ``airflow-`` and 24 hexadecimal digits: safe in paths, tags and header values.
-    """
-    key = json.dumps([task.dag_id, task.run_id, task.task_id, task.map_index, submission])
-    return f"airflow-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
-
-
-@dataclass(frozen=True)
-class Submission:
-    """The record of a submission, as a record store keeps it.
-
-    Args:
-        marker: See `marker_of`.
-        number: 1 for the task's first job.
-        intended_at: Epoch seconds at which the request was about to be sent.
-        max_tries: The task's when it was recorded.
-        clear_number: The run's when it was recorded.
-        ref: The job, once the service has accepted it.
-    """
-
-    marker: str
-    number: int
-    intended_at: float
-    max_tries: int | None = None
-    clear_number: int | None = None
-    ref: JobRef | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON scalars and mappings only."""
-        return {**asdict(self), "ref": self.ref.to_dict() if self.ref else None}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Submission:
-        """Read what `to_dict` wrote."""
-        ref = data.get("ref")
-        return cls(**{**data, "ref": JobRef.from_dict(ref) if ref else None})
-
-
-OnRetry = Literal["reattach", "resubmit", "fail"]
-OnClear = Literal["rerun", "reuse"]
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What the user wants of a task that runs again.
-
-    Args:
-        on_retry: ``reattach`` to the recorded job, ``resubmit`` a new one, or ``fail``.
-        on_clear: ``rerun`` submits anew; ``reuse`` takes the recorded job's result.
-        cancel_on_kill: Whether a run after a clear cancels the recorded job if that is still active.
-    """
-
-    on_retry: OnRetry = "reattach"
-    on_clear: OnClear = "rerun"
-    cancel_on_kill: bool = True
-
-
-Decision = Literal["take_up", "submit", "cancel_and_submit", "fail"]
-
-
-def decide(record: Submission, state: JobState, task: TaskIdentity, policy: Policy) -> Decision:
-    """Decide what a task does about the job that an earlier run of it recorded.
-
-    Airflow keeps a task's state across a clear, so a clear has to be told from a retry: ``max_tries`` changes
-    on a clear and not on a retry, and ``clear_number`` rises when any task of the run is cleared.
-
-    Args:
-        record: What the earlier run recorded; it names a job.
-        state: That job's state now.
-        task: Who asks.
-        policy: What the user wants.
-
-    Returns:
-        ``take_up`` that job, ``submit`` a new one, ``cancel_and_submit``, or ``fail``.
-    """
-    if _cleared(record, task):
-        return _after_clear(state, policy)
-    if state is JobState.SUCCEEDED:
-        return "submit" if _run_cleared(record, task) and policy.on_clear == "rerun" else "take_up"
-    if state.done:
-        return "submit"
-    if policy.on_retry == "resubmit":
-        return "cancel_and_submit" if policy.cancel_on_kill else "submit"
-    return "fail" if policy.on_retry == "fail" else "take_up"
-
-
-def _cleared(record: Submission, task: TaskIdentity) -> bool:
-    return None not in (record.max_tries, task.max_tries) and record.max_tries != task.max_tries
-
-
-def _run_cleared(record: Submission, task: TaskIdentity) -> bool:
-    then, now = record.clear_number, task.clear_number
-    return then is not None and now is not None and now > then
-
-
-def _after_clear(state: JobState, policy: Policy) -> Decision:
-    if state.done:
-        reusable = policy.on_clear == "reuse" and state is JobState.SUCCEEDED
-        return "take_up" if reusable else "submit"
-    if policy.on_clear == "reuse" and not policy.cancel_on_kill:
-        return "take_up"
-    return "cancel_and_submit" if policy.cancel_on_kill else "submit"
+_REQUESTS = 5
 
 
 @dataclass(frozen=True)
@@ -179,7 +54,8 @@ def submit_once(
     """Submit a job, unless an earlier run of the task has one that is to be taken up.
 
     The intent is recorded before the request is sent and the job's reference directly after the answer, so a
-    death at any point leaves a record that says what may have happened.
+    death at any point leaves a record that says what may have happened; whoever reads it looks on the service
+    for the job before anything is sent again. So does this run when an answer is lost.
 
     Args:
         service: Where to submit.
@@ -196,92 +72,176 @@ def submit_once(
         JobError: A job was accepted but is not to be waited for; it is named.
         BatchError: The service refused, and no job exists.
     """
+    run = _Run(service, task, policy, now)
     kept = yield from load()
     record = Submission.from_dict(kept) if kept else None
-    if record:
-        taken = yield from _earlier(service, record, task, policy, now)
+    plan: Any = None
+    if record is None and not task.first_try:
+        plan = yield from run.plan(order)
+        record = yield from run.look_up(plan)
+    elif record and record.ref is None:
+        plan = yield from run.plan(order)
+        record = yield from run.resolve(plan, record)
+    if record and record.ref and record.ref.id:
+        taken = yield from run.earlier(record, record.ref)
         if taken:
             return taken
-    plan = yield from service.plan(order)
-    number = record.number + 1 if record else 1
-    intent = Submission(marker_of(task, number), number, now(), task.max_tries, task.clear_number)
+    if plan is None:
+        plan = yield from run.plan(order)
+    intent = next_submission(record, task, now())
     yield from save(intent.to_dict())
-    ref, job = yield from _submit(service, plan, intent)
-    yield from _record(intent, ref)
+    ref, job = yield from run.submit(plan, intent)
     return Accepted(ref, job, taken_up=False)
 
 
-def _submit(service: Service, plan: Any, intent: Submission) -> Flow[tuple[JobRef, Job]]:
-    try:
-        return (yield from service.submit(plan, intent.marker))
-    except _AMBIGUOUS as error:
-        raise _unknown(intent, error.summary()) from error
-    except BatchError:
-        # Refused: recorded, so that the next try knows that there is no job to look for.
-        refused = JobRef(service.name, "", marker=intent.marker)
-        yield from save(replace(intent, ref=refused).to_dict())
-        raise
+@dataclass(frozen=True)
+class _Run:
+    """One run of a task, and what it does on the service."""
+
+    service: Service
+    task: TaskIdentity
+    policy: Policy
+    now: Callable[[], float]
+
+    def plan(self, order: Any) -> Flow[Any]:
+        tolerance = self.policy.outage_tolerance
+        return (yield from patiently(lambda: self.service.plan(order), tolerance, self.now))
+
+    # --- a request that an earlier run may have sent ---
+
+    def look_up(self, plan: Any) -> Flow[Submission | None]:
+        """Look for a job by its marker: earlier tries left no record, so they should have sent nothing."""
+        marker, tolerance = marker_of(self.task, 1), self.policy.outage_tolerance
+        traces = yield from patiently(
+            lambda: self.service.traces(plan, marker, self.now()), tolerance, self.now
+        )
+        mine = marked(traces, marker)
+        if mine is None:
+            return None
+        found = Submission(marker, 1, mine.ref.submitted_at, ref=mine.ref)
+        yield from save(found.to_dict())
+        return found
+
+    def resolve(self, plan: Any, record: Submission) -> Flow[Submission]:
+        """Find out what an earlier run started that recorded its intent and no outcome.
+
+        Returns:
+            The record with a ``ref`` if there is a job; without one if nothing was started; as refused if
+            that is not known and the user wants a new job all the same.
+        """
+        try:
+            if self.policy.on_ambiguous == "fail":
+                raise unknown(record, f"An earlier run of this task died while it submitted, {_at(record)}.")
+            until = record.sent_at + self.policy.under_way + self.policy.late
+            mine = yield from reconcile(
+                self.service, plan, record, until=until, policy=self.policy, now=self.now
+            )
+        except SubmissionUnknown:
+            # A clear is what the error asks for once the user knows.
+            if not cleared(record, self.task) and self.policy.on_ambiguous != "retry":
+                raise
+            return record.refused()
+        if mine is None:
+            return record
+        found = replace(record, ref=replace(mine.ref, marker=record.marker))
+        yield from save(found.to_dict())
+        return found
+
+    # --- a job that an earlier run has recorded ---
+
+    def earlier(self, record: Submission, ref: JobRef) -> Flow[Accepted | None]:
+        """Take up the recorded job, or make way for a new one."""
+        try:
+            return (yield from self._act(record, ref, (yield from self._find(ref))))
+        except BatchError as error:
+            error.about(ref.id, ref.url)
+            raise
+
+    def _find(self, ref: JobRef) -> Flow[Job | None]:
+        # The earlier of two clocks, so that one that runs ahead cannot keep us here.
+        fresh_until = min(ref.submitted_at, self.now()) + FRESH_SECONDS
+        tolerance = self.policy.outage_tolerance
+        while True:
+            try:
+                return (yield from patiently(lambda: self.service.get(ref), tolerance, self.now))
+            except NotFound:
+                if self.now() >= fresh_until:
+                    return None
+            yield from pause(_LOOK_AGAIN_SECONDS)
+
+    def _act(self, record: Submission, ref: JobRef, job: Job | None) -> Flow[Accepted | None]:
+        if job is None:
+            return None
+        decision = decide(record, job.state, self.task, self.policy)
+        if decision == "take_up":
+            return Accepted(ref, job, taken_up=True)
+        if decision == "fail":
+            raise JobUnreachable(
+                f"An earlier try submitted a job that is still {job.status}, and on_retry is 'fail'.",
+                fix="Wait for it or cancel it, or set on_retry='reattach'.",
+            )
+        if decision == "cancel_and_submit":
+            tolerance = self.policy.outage_tolerance
+            yield from patiently(lambda: self.service.cancel(ref), tolerance, self.now)
+        return None
+
+    # --- a new job ---
+
+    def submit(self, plan: Any, intent: Submission) -> Flow[tuple[JobRef, Job]]:
+        """Send the request until it is accepted or refused, never twice without a look in between."""
+        requests, began, delay = 0, self.now(), _LOOK_AGAIN_SECONDS
+        while True:
+            try:
+                ref, job = yield from self.service.submit(plan, intent.marker)
+            except _AMBIGUOUS as error:
+                requests += 1
+                found = yield from self._after(error, plan, intent)
+                if found is None and requests >= _REQUESTS:
+                    raise
+                if found is None:
+                    intent = replace(intent, last_at=self.now())
+                    yield from save(intent.to_dict())
+                    continue
+                ref, job = found
+            except _NOTHING_DONE:
+                if self.now() + delay > began + self.policy.outage_tolerance:
+                    yield from save(intent.refused().to_dict())
+                    raise
+                yield from pause(delay)
+                continue
+            except BatchError:
+                # Refused: recorded, so that the next try knows that there is no job to look for.
+                yield from save(intent.refused().to_dict())
+                raise
+            yield from _keep(intent, ref)
+            return ref, job
+
+    def _after(self, error: BatchError, plan: Any, intent: Submission) -> Flow[tuple[JobRef, Job] | None]:
+        """Find the job that an ambiguous answer has left; ``None`` if the request may be sent again."""
+        if self.policy.on_ambiguous == "fail":
+            raise unknown(intent, error.summary()) from error
+        answered = replace(intent, last_at=self.now())
+        until = self.now() + self.policy.late
+        try:
+            mine = yield from reconcile(
+                self.service, plan, answered, until=until, policy=self.policy, now=self.now
+            )
+        except SubmissionUnknown as trouble:
+            if self.policy.on_ambiguous == "retry":
+                return None
+            raise unknown(intent, f"{error.summary()} {trouble.message}") from error
+        return None if mine is None else (replace(mine.ref, marker=intent.marker), mine.job)
 
 
-def _record(intent: Submission, ref: JobRef) -> Flow[None]:
+def _keep(intent: Submission, ref: JobRef) -> Flow[None]:
     try:
         yield from save(replace(intent, ref=ref).to_dict())
     except Exception as error:
         raise JobError(
             f"The job was accepted, but could not be recorded: {type(error).__name__}: {error}.",
-            fix="It was left running, and a retry cannot find it: cancel it or wait for it, "
-            "then clear the task.",
+            fix="It was left running; a retry of this task looks for it by its marker.",
         ).about(ref.id, ref.url) from error
 
 
-def _earlier(
-    service: Service, record: Submission, task: TaskIdentity, policy: Policy, now: Callable[[], float]
-) -> Flow[Accepted | None]:
-    ref = record.ref
-    if ref is None:
-        if _cleared(record, task):  # as the error below asked for
-            return None
-        at = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(record.intended_at))
-        raise _unknown(record, f"An earlier run of this task died while it submitted a job, at {at}.")
-    if not ref.id:
-        return None
-    try:
-        job = yield from _find(service, ref, now)
-        return (yield from _act(service, ref, job, decide(record, job.state, task, policy))) if job else None
-    except BatchError as error:
-        error.about(ref.id, ref.url)
-        raise
-
-
-def _find(service: Service, ref: JobRef, now: Callable[[], float]) -> Flow[Job | None]:
-    # The earlier of two clocks, so that one that runs ahead cannot keep us here.
-    fresh_until = min(ref.submitted_at, now()) + FRESH_SECONDS
-    while True:
-        try:
-            return (yield from service.get(ref))
-        except NotFound:
-            if now() >= fresh_until:
-                return None
-        yield from pause(_LOOK_AGAIN_SECONDS)
-
-
-def _act(service: Service, ref: JobRef, job: Job, decision: Decision) -> Flow[Accepted | None]:
-    if decision == "take_up":
-        return Accepted(ref, job, taken_up=True)
-    if decision == "fail":
-        raise JobUnreachable(
-            f"An earlier try submitted a job that is still {job.status}, and on_retry is 'fail'.",
-            fix="Wait for it or cancel it, or set on_retry='reattach'.",
-        )
-    if decision == "cancel_and_submit":
-        yield from service.cancel(ref)
-    return None
-
-
-def _unknown(record: Submission, what: str) -> SubmissionUnknown:
-    return SubmissionUnknown(
-        f"It is not known whether a job was started. {what}",
-        marker=record.marker,
-        fix="Look on the service for a job that carries this marker in its tags or properties, "
-        "and clear the task once you know.",
-    )
+def _at(record: Submission) -> str:
+    return time.strftime("at %Y-%m-%d %H:%M:%SZ", time.gmtime(record.sent_at))

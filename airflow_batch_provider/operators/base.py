@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from airflow_batch_provider.jobs import Accepted, Job, JobRef, TaskIdentity, Watch
     from airflow_batch_provider.triggers.jobs import JobTrigger
 
+_CANCEL_SECONDS = 20.0
+
 
 class BatchOperator(BaseOperator):
     """Base of the operators that run one remote job.
@@ -28,13 +30,14 @@ class BatchOperator(BaseOperator):
         poll_interval: Longest seconds between two polls; a young job is asked more often.
         timeout: Seconds, or a ``timedelta``, from the submission until the task fails; ``None`` for no limit
             but ``execution_timeout``.
-        cancel_on_kill: Whether the job is cancelled when the task is killed while a worker runs it. A task
-            that is deferred leaves its job running.
+        cancel_on_kill: Whether the job is cancelled when the user marks the task as failed or succeeded, or
+            clears it, wherever it waits.
         cancel_on_timeout: Whether the job is cancelled when *timeout* has passed.
         on_retry: What a retry does about a job that is still active: ``reattach``, ``resubmit`` or ``fail``.
         on_clear: What a cleared task does about a job that succeeded: ``rerun`` or ``reuse``.
-        on_ambiguous: What to do when it cannot be known whether a job was started; ``fail`` is the only
-            choice so far.
+        on_ambiguous: What to do when the service's answer to a submission was lost: ``reconcile`` looks for
+            the job, and fails with `SubmissionUnknown` where it cannot be known whether there is one;
+            ``retry`` submits again there, at the risk of a second job; ``fail`` does not look.
         outage_tolerance: Seconds without a good answer after which the task fails and leaves the job running.
     """
 
@@ -55,7 +58,7 @@ class BatchOperator(BaseOperator):
         cancel_on_timeout: bool = True,
         on_retry: str = "reattach",
         on_clear: str = "rerun",
-        on_ambiguous: str = "fail",
+        on_ambiguous: str = "reconcile",
         outage_tolerance: float = 900,
         **kwargs: Any,
     ) -> None:
@@ -68,9 +71,16 @@ class BatchOperator(BaseOperator):
         self.cancel_on_timeout = cancel_on_timeout
         self.on_retry = choice("on_retry", on_retry, "reattach", "resubmit", "fail")
         self.on_clear = choice("on_clear", on_clear, "rerun", "reuse")
-        self.on_ambiguous = choice("on_ambiguous", on_ambiguous, "fail")
+        self.on_ambiguous = choice("on_ambiguous", on_ambiguous, "reconcile", "fail", "retry")
         self.outage_tolerance = outage_tolerance
         self._ref: JobRef | None = None
+        self._hook: BatchHook | None = None
+        self._killed = self._timed_out = False
+        if self.on_clear == "reuse" and cancel_on_kill:
+            self.log.warning(
+                "on_clear='reuse' is for finished jobs: with cancel_on_kill=True, clearing this task while "
+                "its job runs cancels the job and submits another."
+            )
         # Literals are checked when the DAG is parsed, what a template renders when the task runs.
         self._check_numbers(literal=True)
 
@@ -108,10 +118,11 @@ class BatchOperator(BaseOperator):
 
         self._check_numbers(literal=False)
         order = self._order(context)
-        hook = self.hook()
+        hook = self._hook = self.hook()
         hook.open()
-        policy = self._policy()
-        submission = submit_once(hook.service, order, _identity(context), policy)
+        if self.wait_for_completion and self.deferrable:
+            self._rehearse(context)
+        submission = submit_once(hook.service, order, _identity(context), self._policy())
         accepted = hook.run(submission, store=self._records(context))
         self._announce(context, accepted)
         if not self.wait_for_completion:
@@ -138,46 +149,97 @@ class BatchOperator(BaseOperator):
         self.log.info("Job %s is %s.", job.id, job.status)
         return self._complete(context, job)
 
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral, or end when Airflow says that the trigger timed out or failed."""
+        from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
+
+        from airflow_batch_provider.errors import JobTimedOut, JobUnreachable
+
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout as error:
+            ref = self._recorded(context)
+            self._cancel_after_timeout()
+            told = "The task was deferred for longer than its execution_timeout allows."
+            raise JobTimedOut(told).about(ref.id, ref.url) from error
+        except TaskDeferralError as error:
+            ref = self._recorded(context)
+            raise JobUnreachable(
+                f"The trigger that waited for the job failed: {error}.",
+                fix="The job was left running; a retry of this task takes it up again.",
+            ).about(ref.id, ref.url) from error
+
+    def _recorded(self, context: Context) -> JobRef:
+        from airflow_batch_provider.jobs import JobRef, Submission
+
+        record = self._records(context).load()
+        ref = Submission.from_dict(record).ref if record else None
+        self._know(ref or JobRef(self.service, ""))
+        return ref or JobRef(self.service, "")
+
     def on_kill(self) -> None:
-        """Cancel the job, if the user did not say otherwise."""
-        if self._ref is not None:
-            self._cancel(self._ref, self.cancel_on_kill, "cancel_on_kill")
+        """Cancel the job, if the user did not say otherwise. Airflow ends the process some seconds later."""
+        if self._timed_out:
+            return
+        self._killed = True
+        if self._ref is None:
+            self.log.warning("Killed while no job is known; one that is being submitted is cancelled next.")
+            return
+        self._try_to_cancel(self._ref, self.cancel_on_kill, "cancel_on_kill")
 
     def _cancel_after_timeout(self) -> None:
+        self._timed_out = True
+        if self._ref is not None and self._ref.id:
+            self._try_to_cancel(self._ref, self.cancel_on_timeout, "cancel_on_timeout")
+
+    def _try_to_cancel(self, ref: JobRef, wanted: bool, switch: str) -> None:
+        """Cancel a job while the task ends for another reason, which must stay what the task says."""
         from airflow_batch_provider.errors import BatchError
 
-        if self._ref is None:
-            return
-        try:
-            self._cancel(self._ref, self.cancel_on_timeout, "cancel_on_timeout")
-        except BatchError as error:
-            # The task fails because it timed out; that must stay what it says.
-            self.log.warning("Job %s could not be cancelled: %s", self._ref.id, error)
-
-    def _cancel(self, ref: JobRef, wanted: bool, switch: str) -> None:
         if not wanted:
             self.log.info("Left job %s running, because %s is off.", ref.id, switch)
             return
-        hook = self.hook()
-        hook.open()
-        hook.run(hook.service.cancel(ref))
-        self.log.info("Asked the service to cancel job %s.", ref.id)
+        hook = self._hook or self.hook()
+        try:
+            hook.open()
+            hook.run(hook.service.cancel(ref), within=_CANCEL_SECONDS)
+        except (BatchError, TimeoutError) as error:
+            self.log.error("Job %s could not be cancelled and may go on: %s", ref.id, error)  # noqa: TRY400
+        else:
+            self.log.info("Asked the service to cancel job %s.", ref.id)
 
     def _policy(self) -> Any:
         from airflow_batch_provider.jobs import Policy
 
-        return Policy(self.on_retry, self.on_clear, self.cancel_on_kill)  # type: ignore[arg-type]  # checked
+        return Policy(
+            self.on_retry,  # type: ignore[arg-type]  # checked
+            self.on_clear,  # type: ignore[arg-type]  # checked
+            self.cancel_on_kill,
+            self.on_ambiguous,  # type: ignore[arg-type]  # checked
+            float(self.outage_tolerance),
+        )
 
     def _records(self, context: Context) -> Any:
         from airflow_batch_provider.operators.records import TaskStateRecords
 
-        return TaskStateRecords(context["task_state_store"])
+        return TaskStateRecords(context["task_state_store"], context["ti"])
 
     def _announce(self, context: Context, accepted: Accepted) -> None:
         ref, job = accepted.ref, accepted.job
         self._know(ref)
         how = "Took up" if accepted.taken_up else "Submitted"
         self.log.info("%s job %s on %s, now %s: %s", how, ref.id, job.endpoint, job.status, ref.url)
+        try:
+            self._push(context, ref)
+        except Exception as error:  # noqa: BLE001  # whatever Airflow's API raises, the job is running
+            self.log.warning("The XComs of job %s could not be pushed yet: %s", ref.id, error)
+        if self._killed:
+            from airflow_batch_provider.errors import JobCanceled
+
+            self._try_to_cancel(ref, self.cancel_on_kill, "cancel_on_kill")
+            raise JobCanceled("The task was killed while it submitted its job.").about(ref.id, ref.url)
+
+    def _push(self, context: Context, ref: JobRef) -> None:
         instance = context["ti"]
         instance.xcom_push(key="job_id", value=ref.id)
         for link in self.operator_extra_links:
@@ -187,12 +249,14 @@ class BatchOperator(BaseOperator):
         self._ref, self.job_url = ref, ref.url
 
     def _wait(self, context: Context, hook: BatchHook, ref: JobRef) -> Job:
+        from airflow.sdk.exceptions import AirflowTaskTimeout
+
         from airflow_batch_provider.errors import JobTimedOut
         from airflow_batch_provider.jobs import finish
 
         try:
             return hook.run(finish(hook.service, ref, self._watch(context, ref)))
-        except JobTimedOut:
+        except (JobTimedOut, AirflowTaskTimeout):
             self._cancel_after_timeout()
             raise
 
@@ -209,6 +273,14 @@ class BatchOperator(BaseOperator):
 
     def _defer(self, context: Context, ref: JobRef) -> NoReturn:
         self.defer(trigger=self._trigger(context, ref), method_name="execute_complete")
+
+    def _rehearse(self, context: Context) -> None:
+        """Build and serialise the trigger: what fails after the submission would leave a job alone."""
+        import json
+
+        from airflow_batch_provider.jobs import JobRef
+
+        json.dumps(self._trigger(context, JobRef(self.service, "rehearsal")).serialize())
 
     def _trigger(self, context: Context, ref: JobRef) -> JobTrigger:
         from airflow_batch_provider.triggers.jobs import JobTrigger
@@ -237,6 +309,8 @@ class BatchOperator(BaseOperator):
 
     def _complete(self, context: Context, job: Job) -> dict[str, Any]:
         job.check()
+        if self._ref is not None:
+            self._push(context, self._ref)
         for name, place in job.outputs.items():
             self.log.info("Output %s of job %s is at %s", name, job.id, place["uri"])
         context["ti"].xcom_push(key="outputs", value=job.outputs)
@@ -270,4 +344,5 @@ def _identity(context: Context) -> TaskIdentity:
         -1 if instance.map_index is None else instance.map_index,
         getattr(instance, "max_tries", None),
         getattr(run, "clear_number", None),
+        getattr(instance, "try_number", 1) <= 1,
     )

@@ -16,10 +16,12 @@ class TaskStateRecords:
 
     Args:
         accessor: Airflow's accessor of the task instance that runs.
+        instance: The task instance that runs.
     """
 
-    def __init__(self, accessor: Any) -> None:
+    def __init__(self, accessor: Any, instance: Any) -> None:
         self._accessor = accessor
+        self._instance = instance
 
     def load(self) -> Mapping[str, Any] | None:
         """Return the record, or ``None``."""
@@ -29,3 +31,11 @@ class TaskStateRecords:
     def save(self, record: Mapping[str, Any]) -> None:
         """Keep the record for ever."""
         self._accessor.set(KEY, dict(record), retention=NEVER_EXPIRE)
+
+    def alone(self) -> bool:
+        """Say whether no mapped sibling and no other run of the DAG can be submitting the same."""
+        instance = self._instance
+        if instance.map_index not in (-1, None):
+            return False
+        running: int = instance.get_dr_count(dag_id=instance.dag_id, states=["running"])
+        return running <= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -13,8 +14,10 @@ from airflow_batch_provider.errors import BatchError
 from airflow_batch_provider.hooks import hook_for
 from airflow_batch_provider.jobs import Job, JobRef, Watch, finish
 from airflow_batch_provider.triggers.settling import settle
+from airflow_batch_provider.triggers.task_state import ended_by_user, task_state
 
 _HISTORY = 100
+_CANCEL_SECONDS = 18.0  # With the question before it, within Airflow's 30.
 
 
 class JobTrigger(BaseTrigger):
@@ -83,6 +86,28 @@ class JobTrigger(BaseTrigger):
         outcome = await self._outcome()
         await settle(started)
         yield TriggerEvent(outcome)
+
+    async def on_kill(self) -> None:
+        """Cancel the job if the user ended the task; Airflow calls this at other times, too."""
+        ref = JobRef.from_dict(self.ref)
+        if not self.cancel_on_kill:
+            self.log.info("Left job %s running, because cancel_on_kill is off.", ref.id)
+            return
+        state = await task_state(self.task_instance)
+        if not ended_by_user(state):
+            self.log.info("Left job %s to whoever goes on with the task, which is %s.", ref.id, state)
+            return
+        try:
+            await asyncio.wait_for(self._cancel(ref), _CANCEL_SECONDS)
+        except (BatchError, asyncio.TimeoutError) as error:
+            self.log.error("Job %s could not be cancelled and may go on: %r", ref.id, error)  # noqa: TRY400
+        else:
+            self.log.info("Asked the service to cancel job %s.", ref.id)
+
+    async def _cancel(self, ref: JobRef) -> None:
+        hook = hook_for(self.service, self.conn_id, self.place)
+        await hook.aopen()
+        await hook.arun(hook.service.cancel(ref))
 
     async def _outcome(self) -> dict[str, Any]:
         hook = hook_for(self.service, self.conn_id, self.place)

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from airflow_batch_provider.flow import Flow, Load, Pause, Save
+from airflow_batch_provider.flow import Alone, Flow, Load, Pause, Save
 from airflow_batch_provider.jobs import JobRef
 
 HOST = "https://service.test"
@@ -94,7 +94,7 @@ def shown(step: Any) -> Any:
     """Tell a request as ``GET /path``, and any other step as it is."""
     if isinstance(step, httpx.Request):
         return f"{step.method} {step.url.path}"
-    assert isinstance(step, (Pause, Load, Save)), f"no step: {step!r}"
+    assert isinstance(step, (Pause, Load, Save, Alone)), f"no step: {step!r}"
     return step
 
 
@@ -108,6 +108,9 @@ class OneRequestEach:
 
     def submit(self, plan: Any, marker: str) -> Flow[Any]:
         return (yield httpx.Request("POST", f"{HOST}/jobs", headers={"marker": marker, "plan": plan}))
+
+    def traces(self, plan: Any, marker: str, since: float) -> Flow[Any]:
+        return (yield httpx.Request("GET", f"{HOST}/jobs", headers={"marker": marker, "since": str(since)}))
 
     def get(self, ref: JobRef) -> Flow[Any]:
         return (yield httpx.Request("GET", f"{HOST}/jobs/{ref.id}"))

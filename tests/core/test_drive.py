@@ -8,7 +8,7 @@ import pytest
 
 from airflow_batch_provider.drive import IN_FLIGHT, arun, run
 from airflow_batch_provider.errors import ConnectionFailed, InvalidInput
-from airflow_batch_provider.flow import Retry, load, pause, save, send
+from airflow_batch_provider.flow import Retry, alone, load, pause, save, send
 
 URL = "https://service.test/jobs/1"
 PATIENT = 10.0  # Seconds after which a test that waits for a condition gives up.
@@ -32,6 +32,10 @@ class Store:
         self.log.append("save")
         self.record = dict(record)
 
+    def alone(self):
+        self.log.append("alone")
+        return False
+
 
 class BrokenStore(Store):
     """A store that nobody answers."""
@@ -53,6 +57,10 @@ class AsyncStore:
     async def save(self, record):
         await asyncio.sleep(0)
         self.store.save(record)
+
+    async def alone(self):
+        await asyncio.sleep(0)
+        return self.store.alone()
 
 
 def blocking(flow, answer=None, store=None, slept=None):
@@ -174,6 +182,14 @@ def test_records_go_to_the_store_and_come_back(drive, record, number):
     assert store.log == ["load", "save"]
 
 
+def test_the_store_says_whether_the_task_is_alone(drive):
+    """`Alone` is answered by the store."""
+    store = Store()
+
+    assert drive(alone(), store=store) is False
+    assert store.log == ["alone"]
+
+
 def test_by_default_pauses_really_pass(drive):
     """Without a sleep of the caller's, a driver lets real time pass."""
     began = time.monotonic()
@@ -234,11 +250,36 @@ def test_a_flow_may_go_on_after_an_error(drive):
     assert drive(flow(), Answers(200), store=BrokenStore()) == 200
 
 
-@pytest.mark.parametrize("step", [load, lambda: save({})], ids=["load", "save"])
+@pytest.mark.parametrize("step", [load, lambda: save({}), alone], ids=["load", "save", "alone"])
 def test_a_flow_that_keeps_records_needs_a_store(drive, step):
     """A driver without a store says so, instead of forgetting what must not be forgotten."""
     with pytest.raises(TypeError, match="no record store was given"):
         drive(step())
+
+
+@pytest.mark.parametrize(("waits", "done"), [((1, 1), True), ((1, 3), False), ((4,), False)])
+def test_a_worker_that_is_being_ended_begins_nothing_after_its_time(waits, done):
+    """With ``within``, no step is begun that is after the time, and no pause that ends after it."""
+    clock = [100.0]
+
+    def sleep(seconds):
+        clock[0] += seconds
+
+    def flow():
+        for seconds in waits:
+            yield from pause(seconds)
+        return (yield from status())
+
+    def go():
+        with httpx.Client(transport=httpx.MockTransport(Answers(200))) as client:
+            return run(flow(), client, sleep=sleep, within=4, clock=lambda: clock[0])
+
+    if done:
+        assert go() == 200
+    else:
+        with pytest.raises(TimeoutError, match=r"^Not done within 4 seconds\.$"):
+            go()
+        assert clock[0] <= 101
 
 
 # --- cancellation and bounds, in a loop -------------------------------------------------------------------

@@ -26,7 +26,7 @@ from airflow_batch_provider.errors import (
     Throttled,
     UnexpectedAnswer,
 )
-from airflow_batch_provider.flow import Load, Pause, Save
+from airflow_batch_provider.flow import Alone, Load, Pause, Save
 from airflow_batch_provider.jobs import (
     Accepted,
     Job,
@@ -35,6 +35,8 @@ from airflow_batch_provider.jobs import (
     Policy,
     Submission,
     TaskIdentity,
+    Trace,
+    Traces,
     decide,
     marker_of,
     submit_once,
@@ -51,7 +53,8 @@ SUCCEEDED, FAILED, CANCELED, UNKNOWN = (
 )
 
 TASK = TaskIdentity("dag", "run", "task", max_tries=2, clear_number=0)
-CLEARED = replace(TASK, max_tries=5, clear_number=1)
+RETRY = replace(TASK, first_try=False)
+CLEARED = replace(RETRY, max_tries=5, clear_number=1)
 
 
 # --- the marker -------------------------------------------------------------------------------------------
@@ -177,6 +180,9 @@ class World:
 
     def __init__(self):
         self.jobs, self.markers, self.record, self.clock = {}, [], None, Clock(NOW)
+        self.refs = {}
+        self.keeps_markers = self.alone = self.complete = self.alike = True
+        self.lag = 0.0
         self.trouble = {}  # Step -> what goes wrong at it, after its effect if it is a pair.
 
     def __call__(self, step):
@@ -189,11 +195,10 @@ class World:
         return trouble[0] if trouble else answer
 
     def effect(self, step, name):
-        if isinstance(step, Load):
-            return self.record
-        if isinstance(step, Save):
-            self.record = json.loads(json.dumps(step.record))
-            return None
+        if isinstance(step, (Load, Alone, Save)):
+            return self.kept(step)
+        if name == "GET /jobs":
+            return self.listed()
         if name == "POST /jobs":
             assert step.headers["plan"] == "planned"
             self.markers.append(step.headers["marker"])
@@ -207,16 +212,37 @@ class World:
             self.end(job.id, CANCELED)
         return job
 
+    def kept(self, step):
+        if isinstance(step, Save):
+            self.record = json.loads(json.dumps(step.record))
+            return None
+        return self.alone if isinstance(step, Alone) else self.record
+
     def start(self, job_id, marker):
         self.jobs[job_id] = Job("azure_ml", job_id, state=RUNNING, status="Running")
-        ref = JobRef("azure_ml", job_id, {"at": "e"}, self.clock(), marker, f"https://ml/{job_id}")
-        return ref, self.jobs[job_id]
+        self.refs[job_id] = JobRef(
+            "azure_ml", job_id, {"at": "e"}, self.clock(), marker, f"https://ml/{job_id}"
+        )
+        return self.refs[job_id], self.jobs[job_id]
+
+    def listed(self):
+        """What the service's list shows now."""
+        seen = [ref for ref in self.refs.values() if ref.submitted_at <= self.clock() - self.lag]
+        if not self.keeps_markers:
+            seen = [replace(ref, marker="" if ref.marker in self.markers else ref.marker) for ref in seen]
+        return Traces(tuple(Trace(ref, self.jobs[ref.id], self.alike) for ref in seen), self.complete)
+
+    def stranger(self, job_id, at=NOW, marker=""):
+        """Another task or user has a job with the same inputs."""
+        self.jobs[job_id] = Job("azure_ml", job_id, state=RUNNING, status="Running")
+        self.refs[job_id] = JobRef("azure_ml", job_id, {}, at, marker)
 
     def end(self, job_id, state):
         self.jobs[job_id] = replace(self.jobs[job_id], state=state, status=state.value.title())
 
-    def run(self, task=TASK, policy=None, crash_after=0):
+    def run(self, task=None, policy=None, crash_after=0):
         """Run the task once, to its end or to a crash; return what it did."""
+        task = task or (RETRY if self.record else TASK)
         flow = submit_once(OneRequestEach(), "order", task, policy or Policy(), now=self.clock)
         played = play(flow, self, self.clock, crash_after)
         played.steps = [brief(step) for step in played.steps]
@@ -227,6 +253,8 @@ def brief(step):
     """Tell a step in a word or two."""
     if isinstance(step, Load):
         return "load"
+    if isinstance(step, Alone):
+        return "alone?"
     if isinstance(step, Save):
         ref = step.record["ref"]
         kept = "intent" if ref is None else ref["id"] or "refusal"
@@ -274,6 +302,8 @@ def test_the_record_tells_what_may_have_happened(world):
         "max_tries": 2,
         "clear_number": 0,
         "ref": None,
+        "last_at": 0.0,
+        "past": [],
     }
     world.run(crash_after=3)
     assert world.record == intent
@@ -291,61 +321,239 @@ def test_the_record_tells_what_may_have_happened(world):
     assert other.record == {**intent, "ref": ref}
 
 
-UNSURE = SubmissionUnknown
-
-# The process dies when this step has had its effect -> what the next run does, how it ends, jobs in all.
+# The process dies when this step has had its effect -> what the next run does, long after.
+PLAN, LIST = "GET /plan/order", "GET /jobs"
 CRASHES = [
-    ("load", 1, ["load", *submitting(1)], Accepted, 1),
-    ("GET /plan/order", 2, ["load", *submitting(1)], Accepted, 1),
-    ("save 1 intent", 3, ["load"], UNSURE, 0),
-    ("POST /jobs", 4, ["load"], UNSURE, 1),
-    ("save 1 job-1", 5, ["load", "GET /jobs/job-1"], Accepted, 1),
+    ("load", 1, ["load", *submitting(1)]),
+    ("GET /plan/order", 2, ["load", *submitting(1)]),
+    ("save 1 intent", 3, ["load", PLAN, LIST, *submitting(1)[1:]]),
+    ("POST /jobs", 4, ["load", PLAN, LIST, "save 1 job-1", "GET /jobs/job-1"]),
+    ("save 1 job-1", 5, ["load", "GET /jobs/job-1"]),
 ]
 
 
-@pytest.mark.parametrize(("died_at", "step", "steps", "end", "jobs"), CRASHES, ids=[c[0] for c in CRASHES])
-def test_whatever_dies_when_no_second_job_is_started(world, died_at, step, steps, *, end, jobs):
-    """After a death at any step, a retry finds the job, submits the only one, or says that it cannot know."""
+@pytest.mark.parametrize(("died_at", "step", "steps"), CRASHES, ids=[c[0] for c in CRASHES])
+def test_whatever_dies_when_there_is_one_job(world, died_at, step, steps):
+    """After a death at any step, a retry finds the job or submits the only one, always with one marker."""
     died = world.run(crash_after=step)
     assert died.steps[-1] == died_at
     assert not died.finished
+    world.clock.now += 3600
 
     retry = world.run()
     assert retry.steps == steps
-    assert type(retry.returned or retry.raised) is end
-    assert len(world.jobs) == jobs
+    assert retry.returned.ref.id == "job-1"
+    assert retry.returned.taken_up is (step >= 4)
+    assert list(world.jobs) == ["job-1"]
+    assert set(world.markers) == {marker_of(TASK, 1)}
+    assert world.record["ref"]["id"] == "job-1"
+
+
+@pytest.mark.parametrize("after", [0, 30, 119])
+def test_a_job_that_is_not_listed_may_appear_for_two_minutes(world, after):
+    """The request of a try that died may have been under way for a minute, its job be listed after one."""
+    world.run(crash_after=3)
+    world.clock.now += after
+    steps = world.run().steps
+
+    looks = [step for step in steps if step == LIST]
+    assert sum(step.seconds for step in steps if isinstance(step, Pause)) == 120 - after
+    assert len(looks) == -(-(120 - after) // 5) + 1
+    assert list(world.jobs) == ["job-1"]
+
+
+def test_a_job_that_is_listed_late_is_taken_up(world):
+    """Nothing is sent again while the job may still appear."""
+    world.lag = 40
+    world.run(crash_after=4)
+
+    assert world.run().returned.taken_up is True
+    assert list(world.jobs) == ["job-1"]
+
+
+def test_a_try_without_a_record_looks_once_before_it_submits(world):
+    """Not the first try, and nothing recorded: it should have sent nothing, but it is not posted blindly."""
+    assert world.run(RETRY).steps == ["load", PLAN, LIST, *submitting(1)[1:]]
+
+    world.record = None
+    played = world.run(RETRY)
+    assert played.steps == ["load", PLAN, LIST, "save 1 job-1", "GET /jobs/job-1"]
+    assert played.returned.taken_up is True
+
+
+# --- without a marker -------------------------------------------------------------------------------------
+
+MINUTE = 60.0
+# What the service lists besides, and who else there is -> what the retry does.
+UNMARKED = {
+    "the one alike": ({}, "adopts"),
+    "not alone": ({"alone": False}, "does not know"),
+    "another one": ({"strangers": [("other", NOW, "")]}, "does not know"),
+    "another one that is marked": ({"strangers": [("other", NOW, "airflow-x")]}, "adopts"),
+    "another one long before": ({"strangers": [("other", NOW - 301, "")]}, "adopts"),
+    "another one long after": ({"strangers": [("other", NOW + 361, "")]}, "adopts"),
+    "another one somewhat before": ({"strangers": [("other", NOW - 299, "")]}, "does not know"),
+    "another one of no time": ({"strangers": [("other", 0, "")]}, "does not know"),
+    "a list that is cut": ({"complete": False}, "adopts"),
+}
+NOTHING = {
+    "nothing": ({}, "submits"),
+    "one that is marked": ({"strangers": [("other", NOW, "airflow-x")]}, "submits"),
+    "one that was long before": ({"strangers": [("other", NOW - 301, "")]}, "submits"),
+    "one somewhat before": ({"strangers": [("other", NOW - 61, "")]}, "does not know"),
+    "one somewhat after": ({"strangers": [("other", NOW + 181, "")]}, "does not know"),
+    "a list that is cut": ({"complete": False}, "does not know"),
+}
+
+
+def carry_on(world, facts, task=RETRY, policy=None):
+    for name in ("alone", "complete"):
+        setattr(world, name, facts.get(name, True))
+    for stranger in facts.get("strangers", ()):
+        world.stranger(*stranger)
+    world.clock.now += 3600
+    played = world.run(task, policy)
+    if isinstance(played.raised, SubmissionUnknown):
+        return "does not know"
+    assert played.raised is None
+    return "adopts" if played.returned.taken_up else "submits"
+
+
+@pytest.mark.parametrize(("facts", "end"), UNMARKED.values(), ids=UNMARKED)
+def test_without_a_marker_only_the_one_job_is_adopted_that_nobody_else_can_have(world, facts, end):
+    """Likeness counts for the one job of the moment, and never where another task may have submitted it."""
+    world.keeps_markers = False
+    world.run(crash_after=4)
+
+    assert carry_on(world, facts) == end
+    if end == "adopts":
+        assert world.record["ref"]["id"] == "job-1"
+        assert world.record["ref"]["marker"] == marker_of(TASK, 1)
+
+
+@pytest.mark.parametrize(("facts", "end"), NOTHING.values(), ids=NOTHING)
+def test_a_request_is_sent_again_only_when_nothing_can_be_its_job(world, facts, end):
+    """A job that may be it, or a list that may hide it, keeps the task from submitting."""
+    world.keeps_markers = True
+    world.run(crash_after=3)
+
+    assert carry_on(world, facts) == end
+    assert len(world.markers) == (end == "submits")
+
+
+def test_what_is_not_alike_is_no_candidate(world):
+    """Jobs with other inputs do not stand in the way."""
+    world.run(crash_after=3)
+    world.stranger("other")
+    world.alike = False
+
+    assert carry_on(world, {}) == "submits"
+
+
+def test_the_tasks_own_earlier_jobs_are_no_candidates(world):
+    """What the task submitted before, and gave up, is remembered."""
+    world.keeps_markers = False
+    world.run()
+    world.end("job-1", FAILED)
+    assert world.run(crash_after=5).steps[-1] == "POST /jobs"
+
+    assert world.record["past"] == ["job-1"]
+    assert carry_on(world, {}) == "adopts"
+    assert world.record["ref"]["id"] == "job-2"
+
+
+def test_two_jobs_of_one_marker_count_as_the_older(world):
+    """Should there be two in spite of everything, every look decides for the same one."""
+    world.run(crash_after=4)
+    world.refs["job-0"] = replace(world.refs["job-1"], id="job-0", submitted_at=NOW - 1)
+    world.jobs["job-0"] = replace(world.jobs["job-1"], id="job-0")
+
+    assert world.run().returned.ref.id == "job-0"
+
+
+# --- what the user wants where it is not known ------------------------------------------------------------
+
+
+@pytest.fixture
+def uncertain(world):
+    """A world in which it cannot be known whether the task's first request started a job."""
+    world.run(crash_after=3)
+    world.stranger("other", NOW - 100)
+    world.clock.now += 3600
+    return world
+
+
+def test_not_knowing_is_said_in_every_retry_until_the_task_is_cleared(uncertain):
+    """A retry learns no more than the try before it; a clear says that the user knows, and submits."""
+    for _ in range(3):
+        assert type(uncertain.run().raised) is SubmissionUnknown
+    assert uncertain.markers == []
+
+    played = uncertain.run(CLEARED)
+    assert played.steps == ["load", PLAN, LIST, "save 2 intent", "POST /jobs", "save 2 job-1"]
+    assert uncertain.markers == [marker_of(TASK, 2)]
+
+
+def test_a_clear_after_not_knowing_ends_the_job_that_is_found(world):
+    """If the job is there after all, a clear deals with it as with any other active job."""
+    world.run(crash_after=4)
+    played = world.run(CLEARED)
+
+    assert played.steps == [
+        *["load", PLAN, LIST, "save 1 job-1", "GET /jobs/job-1", "DELETE /jobs/job-1"],
+        *submitting(2)[1:],
+    ]
+
+
+def test_retry_submits_where_it_is_not_known(uncertain):
+    """The user accepts the risk of a second job."""
+    played = uncertain.run(policy=Policy(on_ambiguous="retry"))
+
+    assert played.steps == ["load", PLAN, LIST, "save 2 intent", "POST /jobs", "save 2 job-1"]
 
 
 @pytest.mark.parametrize("step", [3, 4])
-def test_not_knowing_is_said_in_every_retry_until_the_task_is_cleared(world, step):
-    """A retry cannot learn more than the try before it; a clear says that the user knows, and submits."""
+def test_fail_does_not_look(world, step):
+    """With on_ambiguous='fail', an intent without an outcome ends each retry; a clear submits."""
+    policy = Policy(on_ambiguous="fail")
     world.run(crash_after=step)
-    for _ in range(3):
-        assert type(world.run().raised) is SubmissionUnknown
-    known = len(world.jobs)
+    played = world.run(policy=policy)
+    assert played.steps == ["load", PLAN]
+    assert type(played.raised) is SubmissionUnknown
 
-    played = world.run(CLEARED)
-    assert played.steps == [
-        "load",
-        "GET /plan/order",
-        "save 2 intent",
-        "POST /jobs",
-        f"save 2 job-{known + 1}",
-    ]
-    assert world.markers[-1] == marker_of(TASK, 2)
+    assert world.run(CLEARED, policy).steps[2:] == ["save 2 intent", "POST /jobs", f"save 2 job-{step - 2}"]
 
 
-def test_not_knowing_names_the_marker_the_time_and_the_way_to_look(world):
+def test_not_knowing_names_the_marker_and_the_way_to_look(uncertain):
     """Whoever reads the error can find the job, if there is one."""
-    world.run(crash_after=4)
-    error = world.run().raised
+    error = uncertain.run().raised
 
-    assert error.marker == world.markers[0]
+    assert error.marker == marker_of(TASK, 1)
     assert str(error) == (
-        "It is not known whether a job was started. An earlier run of this task died while it submitted "
-        f"a job, at 1970-01-01 00:16:40Z. [marker {world.markers[0]}] Look on the service for a job that "
+        "It is not known whether a job was started. Without a marker, each of these may be it or another "
+        f"task's: other. [marker {error.marker}] Look on the service for a job that "
         "carries this marker in its tags or properties, and clear the task once you know."
     )
+
+
+def test_an_intent_tells_when_it_was_made(world):
+    """With on_ambiguous='fail' the error tells when the try died."""
+    world.run(crash_after=3)
+    error = world.run(policy=Policy(on_ambiguous="fail")).raised
+
+    assert "An earlier run of this task died while it submitted, at 1970-01-01 00:16:40Z." in str(error)
+
+
+def test_a_look_that_fails_for_too_long_is_not_knowing(world):
+    """An outage is waited out for as long as the task tolerates one; then nothing is concluded."""
+    world.run(crash_after=3)
+    world.trouble = {LIST: ServiceUnavailable("Down.", status=503)}
+    played = world.run(policy=Policy(outage_tolerance=300))
+
+    assert type(played.raised) is SubmissionUnknown
+    assert "Looking for it failed: Down. [HTTP 503]" in str(played.raised)
+    assert 200 < sum(played.pauses) <= 300
+    assert world.markers == []
 
 
 # --- refused, or not known --------------------------------------------------------------------------------
@@ -360,6 +568,7 @@ REFUSALS = [
     Conflict("Busy.", status=409),
     Throttled("Later.", status=429),
 ]
+PASSING_REFUSALS = [REFUSALS[1], REFUSALS[7]]
 AMBIGUOUS = [
     AnswerLost("Reset."),
     UnexpectedAnswer("Cut JSON."),
@@ -372,7 +581,7 @@ def kind_of(error):
     return f"{type(error).__name__}-{getattr(error, 'status', '')}".strip("-")
 
 
-@pytest.mark.parametrize("refusal", REFUSALS, ids=kind_of)
+@pytest.mark.parametrize("refusal", [r for r in REFUSALS if r not in PASSING_REFUSALS], ids=kind_of)
 def test_a_refusal_is_recorded_so_that_the_next_try_submits(world, refusal):
     """Where the service certainly started nothing, its error is raised and a retry needs no look."""
     world.trouble = {"POST /jobs": refusal}
@@ -385,21 +594,96 @@ def test_a_refusal_is_recorded_so_that_the_next_try_submits(world, refusal):
     assert world.markers == [marker_of(TASK, 2)]
 
 
+@pytest.mark.parametrize("error", PASSING_REFUSALS, ids=kind_of)
+def test_what_certainly_did_nothing_is_sent_again_while_outages_are_tolerated(world, error):
+    """A service that cannot be reached, or throttles, is asked again; when the time is over it refused."""
+    world.trouble = {"POST /jobs": error}
+    played = world.run(policy=Policy(outage_tolerance=60))
+
+    assert played.raised is error
+    assert played.steps.count("POST /jobs") == 13
+    assert sum(played.pauses) == 60
+    assert set(played.pauses) == {5.0}
+    assert played.steps[-1] == "save 1 refusal"
+    assert LIST not in played.steps
+
+
 @pytest.mark.parametrize("error", AMBIGUOUS, ids=kind_of)
-@pytest.mark.parametrize("started", [True, False])
-def test_an_ambiguous_answer_is_never_followed_by_a_second_request(world, error, started):
-    """After a lost or alien answer or a 5xx the job may run: say so, in this try and in the next."""
-    world.trouble = {"POST /jobs": (error,) if started else error}
+def test_after_an_ambiguous_answer_the_job_is_looked_for(world, error):
+    """A lost or alien answer or a 5xx: the job is found by its marker, and is this try's own."""
+    world.trouble = {"POST /jobs": (error,)}
     played = world.run()
-    assert played.steps == ["load", "GET /plan/order", "save 1 intent", "POST /jobs"]
-    assert type(played.raised) is SubmissionUnknown
-    assert played.raised.__cause__ is error
-    assert played.raised.marker == marker_of(TASK, 1)
-    assert error.summary() in str(played.raised)
+
+    assert played.steps == ["load", PLAN, "save 1 intent", "POST /jobs", LIST, "save 1 job-1"]
+    assert played.returned.taken_up is False
+    assert played.returned.ref.id == "job-1"
+    assert world.record["ref"]["marker"] == marker_of(TASK, 1)
+
+
+@pytest.mark.parametrize("error", AMBIGUOUS, ids=kind_of)
+def test_an_ambiguous_answer_that_left_no_job_is_followed_by_the_same_request(world, error):
+    """When for a minute no job has appeared, the request is sent again, with the same marker, a few times."""
+    world.trouble = {"POST /jobs": error}
+    played = world.run()
+
+    assert played.raised is error
+    assert played.steps.count("POST /jobs") == 5
+    assert sum(played.pauses) == 5 * 60
+    assert world.record["ref"] is None
 
     world.trouble = {}
-    assert type(world.run().raised) is SubmissionUnknown
-    assert len(world.jobs) == started
+    world.clock.now += 3600
+    assert world.run().returned.ref.id == "job-1"
+    assert world.markers == [marker_of(TASK, 1)]
+
+
+def test_the_time_of_the_last_request_is_kept(world):
+    """Whoever reads the record knows until when its job may still appear."""
+    world.trouble = {"POST /jobs": AnswerLost("Reset.")}
+    steps = world.run(crash_after=1000).steps
+    second = steps.index("save 1 intent", 3) + 1
+    world.record = None
+    world.clock.now = NOW
+    world.run(TASK, crash_after=second)
+
+    assert world.record["intended_at"] == NOW
+    assert world.record["last_at"] == NOW + 60
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_with_fail_an_ambiguous_answer_is_the_end(world, started):
+    """on_ambiguous='fail': say so, and do not look."""
+    error = AnswerLost("Reset.")
+    world.trouble = {"POST /jobs": (error,) if started else error}
+    played = world.run(policy=Policy(on_ambiguous="fail"))
+
+    assert played.steps == ["load", PLAN, "save 1 intent", "POST /jobs"]
+    assert type(played.raised) is SubmissionUnknown
+    assert played.raised.__cause__ is error
+    assert "Reset." in str(played.raised)
+
+
+@pytest.mark.parametrize(("on_ambiguous", "posts"), [("reconcile", 1), ("retry", 2)])
+def test_an_ambiguous_answer_that_cannot_be_cleared_up(world, on_ambiguous, posts):
+    """Twenty mapped tasks with the same inputs do not adopt each other's jobs."""
+    world.keeps_markers = world.alone = False
+    world.trouble = {"POST /jobs": (AnswerLost("Reset."),)}
+    looks = iter(range(100))
+
+    def mended(step):
+        if brief(step) == "alone?" and next(looks) == 0:
+            world.trouble = {}
+        return world(step)
+
+    policy = Policy(on_ambiguous=on_ambiguous)
+    played = play(submit_once(OneRequestEach(), "order", TASK, policy, now=world.clock), mended, world.clock)
+
+    assert len(world.markers) == posts
+    if on_ambiguous == "retry":
+        assert played.returned.ref.id == "job-2"
+    else:
+        assert type(played.raised) is SubmissionUnknown
+        assert str(played.raised).startswith("It is not known whether a job was started. Reset. It is not")
 
 
 def test_a_bug_after_the_request_is_not_taken_for_a_refusal(world):
@@ -407,7 +691,9 @@ def test_a_bug_after_the_request_is_not_taken_for_a_refusal(world):
     world.trouble = {"POST /jobs": (KeyError("id"),)}
 
     assert type(world.run().raised) is KeyError
-    assert type(world.run().raised) is SubmissionUnknown
+    world.trouble = {}
+    assert world.run().returned.taken_up is True
+    assert len(world.jobs) == 1
 
 
 @pytest.mark.parametrize(
@@ -430,7 +716,7 @@ def test_nothing_is_sent_before_the_intent_is_safe(world, trouble, steps):
 
 
 def test_a_job_that_cannot_be_recorded_is_named(world):
-    """After acceptance no error is silent about the job: it is running, and the next try cannot find it."""
+    """After acceptance no error is silent about the job: it is running, and the next try finds it."""
     error = OSError("store is down")
     world.trouble = {"save 1 job-1": error}
     played = world.run()
@@ -439,9 +725,10 @@ def test_a_job_that_cannot_be_recorded_is_named(world):
     assert played.raised.__cause__ is error
     assert str(played.raised) == (
         "The job was accepted, but could not be recorded: OSError: store is down. Job: job-1 "
-        "(https://ml/job-1). It was left running, and a retry cannot find it: cancel it or wait for it, "
-        "then clear the task."
+        "(https://ml/job-1). It was left running; a retry of this task looks for it by its marker."
     )
+    world.trouble = {}
+    assert world.run().returned.ref.id == "job-1"
 
 
 # --- running again ----------------------------------------------------------------------------------------
@@ -504,13 +791,13 @@ def test_a_death_on_the_way_to_a_rerun_changes_nothing(submitted, crash_after):
     first = submitted.run(CLEARED, crash_after=crash_after)
     assert first.steps == [*LOOK, "DELETE /jobs/job-1", *submitting(2)][:crash_after]
 
+    submitted.clock.now += 3600
     again = submitted.run(CLEARED)
     if crash_after < 5:
         assert again.steps == [*LOOK, *submitting(2)]
-        assert list(submitted.jobs) == ["job-1", "job-2"]
     else:
-        assert type(again.raised) is SubmissionUnknown
-        assert list(submitted.jobs) == ["job-1"]
+        assert again.steps == ["load", PLAN, LIST, *submitting(2)[1:]]
+    assert list(submitted.jobs) == ["job-1", "job-2"]
 
 
 def test_on_retry_fail_names_the_job_that_is_still_active(submitted):

@@ -155,25 +155,35 @@ def test_a_throttled_invocation_is_asked_again(emulator, task):
     assert len(emulator.jobs()) == before + 1
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"action": "drop_after"},
-        {"action": "drop_before"},
-        {"action": "status", "status": 503, "effect": True},
-        {"action": "html"},
-        {"action": "truncate"},
-    ],
-    ids=lambda fault: fault["action"],
-)
-def test_an_invocation_without_an_answer_is_not_repeated(emulator, task, fault):
-    """When it cannot be known whether a job was started, the task says so and starts no second one."""
+LOST = [
+    {"action": "drop_after"},
+    {"action": "status", "status": 503, "effect": True},
+    {"action": "html"},
+    {"action": "truncate"},
+]
+
+
+@pytest.mark.parametrize("fault", LOST, ids=lambda fault: fault["action"])
+def test_a_job_whose_answer_was_lost_is_found(emulator, task, fault):
+    """The task finds the job that its request has started, waits for it, and starts no second one."""
+    before = len(emulator.jobs())
+    emulator.fail(**fault, match=INVOKE, times=1)
+
+    job = task.run(operator())
+
+    assert [known["id"] for known in emulator.jobs()[before:]] == [job["id"]]
+    assert job["outputs"]["score"]["uri"]
+
+
+@pytest.mark.parametrize("fault", [*LOST, {"action": "drop_before"}], ids=lambda fault: fault["action"])
+def test_on_ambiguous_fail_does_not_look(emulator, task, fault):
+    """When it cannot be known whether a job was started, the task says so, in each try."""
     before = len(emulator.jobs())
     emulator.fail(**fault, match=INVOKE, times=1)
 
     for _ in range(2):
         with pytest.raises(errors.SubmissionUnknown, match=r"airflow-[0-9a-f]{24}"):
-            task.run(operator())
+            task.run(operator(on_ambiguous="fail"))
 
     assert len(emulator.jobs()) <= before + 1
 

@@ -6,11 +6,10 @@ Resource Manager only. Source: recorded exchanges in azure-sdk-for-python, and t
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import httpx
 
@@ -21,69 +20,22 @@ from airflow_batch_provider.errors import (
     ServiceUnavailable,
     UnexpectedAnswer,
 )
-from airflow_batch_provider.flow import RETRY, Flow, Retry, send
-from airflow_batch_provider.jobs import Job, JobRef, JobState
-from airflow_batch_provider.services.azure_ml.answers import inner, need, read, rows
+from airflow_batch_provider.flow import RETRY, Flow, pause, send
+from airflow_batch_provider.jobs import Job, JobRef, JobState, Traces
+from airflow_batch_provider.services.azure_ml.answers import inner, need, read
+from airflow_batch_provider.services.azure_ml.calls import Call, endpoint_name, reference
 from airflow_batch_provider.services.azure_ml.deployments import Deployment, Deployments, check
 from airflow_batch_provider.services.azure_ml.history import failure_text
 from airflow_batch_provider.services.azure_ml.hosts import check_host, token_hosts
 from airflow_batch_provider.services.azure_ml.invocation import Invocation
+from airflow_batch_provider.services.azure_ml.listing import POLL, SERVICE, job, job_id, studio
 from airflow_batch_provider.services.azure_ml.outputs import default_datastore_uri, job_outputs
+from airflow_batch_provider.services.azure_ml.traces import traces
 from airflow_batch_provider.services.azure_ml.values import shown
 from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask, segment
 
-SERVICE = "azure_ml"
-MARKER = "airflow.marker"
-"""Tag and property that carry a submission's marker."""
-
-STATES = {
-    "NotStarted": JobState.PENDING,
-    "Starting": JobState.PENDING,
-    "Provisioning": JobState.PENDING,
-    "Preparing": JobState.PENDING,
-    "Queued": JobState.PENDING,
-    "Running": JobState.RUNNING,
-    "Finalizing": JobState.RUNNING,
-    "CancelRequested": JobState.CANCELING,
-    "Completed": JobState.SUCCEEDED,
-    "Failed": JobState.FAILED,
-    "Canceled": JobState.CANCELED,
-    # Microsoft's own client takes these two for an end, but the service says that a run comes back from them.
-    "NotResponding": JobState.RUNNING,
-    "Paused": JobState.RUNNING,
-    "Unknown": JobState.UNKNOWN,
-}
-"""The status words of both planes. Source: JobStatus of the Resource Manager specification."""
-
 _INVOKE_ACTION = "batchEndpoints/deployments/jobs/write"
-
-# A poll that is throttled or lost is asked again soon by its caller anyway.
-_POLL = Retry(attempts=3, patience=60.0)
-
-
-@dataclass(frozen=True)
-class Call:
-    """An invocation whose scoring URI is known.
-
-    Args:
-        order: What to say.
-        scoring_uri: Where.
-        output_folder: Where the service shall write if the order leaves it to us; the marker is appended.
-        output_file: The file's name there.
-    """
-
-    order: Invocation
-    scoring_uri: str
-    output_folder: str = ""
-    output_file: str = ""
-
-    def properties(self, marker: str) -> dict[str, Any]:
-        """Return the body's ``properties``; they carry the marker, if there is one."""
-        said = dict(self.order.properties)
-        if self.output_folder and marker:
-            uri = f"{self.output_folder}/{marker}/{self.output_file}"
-            said["OutputData"] = {"score": {"JobOutputType": "UriFile", "Uri": uri}}
-        return _marked(said, marker) if marker else said
+_LOOKS_AFTER_CANCEL = (0.5, 1.0, 1.5)
 
 
 @dataclass(frozen=True)
@@ -180,7 +132,7 @@ class BatchEndpoints:
         """
         order = plan.order
         doing = f"invoking {_endpoint_called(plan)}"
-        headers = {"repeatability_request-id": marker} if marker else {}
+        headers = {"repeatability_request-id": _repeatability_id(marker)} if marker else {}
         if order.deployment_name:
             headers["azureml-model-deployment"] = order.deployment_name
         properties = plan.properties(marker)
@@ -189,22 +141,11 @@ class BatchEndpoints:
         response = yield from send(request, repeatable=False)
         try:
             answer = read(response, doing, fix=_invoke_fix(response, plan), action=_INVOKE_ACTION)
-            job_id = _new_job_id(answer, doing)
+            new = _new_job_id(answer, doing)
         except (ServiceUnavailable, UnexpectedAnswer) as error:
             raise AnswerLost(f"{error.message} [HTTP {response.status_code}]", fix=error.fix) from error
-        ref = JobRef(
-            SERVICE,
-            job_id,
-            {
-                "scoring_uri": plan.scoring_uri,
-                "endpoint": _endpoint_name(order.endpoint_name, plan.scoring_uri),
-                **_outputs_asked(properties),
-            },
-            submitted_at,
-            marker,
-            _studio(answer) or self.workspace.studio_url(job_id),
-        )
-        return ref, self.job(answer, ref)
+        ref = reference(self.workspace, plan, new, marker=marker, at=submitted_at, url=studio(answer))
+        return ref, job(answer, ref)
 
     def get(self, ref: JobRef) -> Flow[Job]:
         """Ask for one job.
@@ -218,46 +159,14 @@ class BatchEndpoints:
         else:
             request = ask("GET", self.workspace.url("jobs", ref.id), "arm")
         doing = f"asking for job {ref.id}"
-        response = yield from send(request, retry=_POLL)
+        response = yield from send(request, retry=POLL)
         answer = read(response, doing, action="jobs/read")
         need(answer, doing, "properties", "status")
-        return self.job(answer, ref)
+        return job(answer, ref)
 
-    def list(self, scoring_uri: str, *, pages: int = 20) -> Flow[list[tuple[JobRef, Job]]]:
-        """Ask the data plane for an endpoint's jobs; their order is not documented.
-
-        Args:
-            scoring_uri: Of the endpoint.
-            pages: How many pages to read at most.
-
-        Returns:
-            Each job with its reference. ``submitted_at`` is 0 where the service tells no creation time.
-        """
-        found: list[tuple[JobRef, Job]] = []
-        url: str | None = scoring_uri
-        for _ in range(pages):
-            if not url:
-                break
-            response = yield from send(ask("GET", url, "ml"), retry=_POLL)
-            page = read(response, "listing the endpoint's jobs", action="jobs/read")
-            found += [self._listed(row, scoring_uri) for row in rows(page) if _job_id(row.get("name"))]
-            url = page.get("nextLink")
-        return found
-
-    def _listed(self, row: dict[str, Any], scoring_uri: str) -> tuple[JobRef, Job]:
-        job_id = str(row["name"])
-        marker = inner(row, "properties", "tags").get(MARKER) or inner(row, "properties", "properties").get(
-            MARKER
-        )
-        ref = JobRef(
-            SERVICE,
-            job_id,
-            {"scoring_uri": scoring_uri, "endpoint": _endpoint_name("", scoring_uri)},
-            _epoch(inner(row, "systemData").get("createdAt")),
-            str(marker or ""),
-            _studio(row) or self.workspace.studio_url(job_id),
-        )
-        return ref, self.job(row, ref)
+    def traces(self, plan: Call, marker: str, since: float) -> Flow[Traces]:
+        """List the jobs that a call may have started; see `traces.traces`."""
+        return traces(self.workspace, plan, marker, since)
 
     def cancel(self, ref: JobRef) -> Flow[None]:
         """Ask Resource Manager to cancel a job; harmless if it has ended or is being cancelled.
@@ -267,8 +176,9 @@ class BatchEndpoints:
         """
         url = self.workspace.url("jobs", ref.id, "cancel")
         try:
-            response = yield from send(ask("POST", url, "arm"), repeatable=True, retry=_POLL)
+            response = yield from send(ask("POST", url, "arm"), repeatable=True, retry=POLL)
             read(response, f"cancelling job {ref.id}", action="jobs/cancel/action")
+            yield from _followed(response, f"cancelling job {ref.id}")
         except BatchError as error:
             # What the service says of a job that has ended is not documented; the job itself tells.
             if not (yield from self._is_ending(ref)):
@@ -289,85 +199,43 @@ class BatchEndpoints:
         """Return what the service tells of a job's failure."""
         return failure_text(self.workspace, ref.id)
 
-    def job(self, answer: dict[str, Any], ref: JobRef) -> Job:
-        """Read a job out of the description of it that the data plane or Resource Manager gives."""
-        properties = inner(answer, "properties")
-        status = str(properties.get("status") or "")
-        return Job(
-            service=SERVICE,
-            id=ref.id,
-            name=str(properties.get("name") or properties.get("displayName") or ref.id),
-            state=STATES.get(status, JobState.UNKNOWN),
-            status=status,
-            url=ref.url,
-            endpoint=ref.place.get("endpoint", ""),
-        )
+
+def _repeatability_id(marker: str) -> str:
+    """Return the same GUID for the same marker: a GUID is what Microsoft's own client sends."""
+    return str(uuid5(NAMESPACE_URL, marker))
 
 
-def _marked(properties: Mapping[str, Any], marker: str) -> dict[str, Any]:
-    """Add the marker where the service may keep it; the user's own tags and properties stay."""
-    return {
-        **properties,
-        "tags": {**properties.get("tags", {}), MARKER: marker},
-        "properties": {**properties.get("properties", {}), MARKER: marker},
-    }
-
-
-def _outputs_asked(properties: Mapping[str, Any]) -> dict[str, str]:
-    return {f"output:{name}": str(output["Uri"]) for name, output in properties.get("OutputData", {}).items()}
+def _followed(response: httpx.Response, doing: str) -> Flow[None]:
+    """Watch a cancellation for some seconds: its Location answers 202 until the job has ended."""
+    location = response.headers.get("location", "")
+    for seconds in _LOOKS_AFTER_CANCEL:
+        if response.status_code != httpx.codes.ACCEPTED or not location:
+            return
+        yield from pause(seconds)
+        response = yield from send(ask("GET", location, "arm"), retry=POLL)
+        read(response, doing)
 
 
 def _new_job_id(answer: dict[str, Any], doing: str) -> str:
     # Never from `id`, in which pipeline deployments leave a segment empty, nor from `Location`, which is the
     # deployment's.
     name = need(answer, doing, "name")
-    job_id = _job_id(name)
-    if not job_id:
+    found = job_id(name)
+    if not found:
         raise UnexpectedAnswer(f"The answer names the job {shown(name)}.")
-    return job_id
-
-
-def _job_id(name: Any) -> str:
-    """Return a job's id if one can ask for it, else an empty text."""
-    try:
-        segment("job id", name)
-    except InvalidInput:
-        return ""
-    return str(name)
-
-
-def _endpoint_name(given: str, scoring_uri: str) -> str:
-    """Return the endpoint's name: the host's first part, or the path's last where several share a host."""
-    url = httpx.URL(scoring_uri)
-    parts = [part for part in url.path.split("/") if part]
-    return given or (parts[-2] if len(parts) > 1 else url.raw_host.decode("ascii").split(".")[0])
+    return found
 
 
 def _endpoint_called(plan: Call) -> str:
     deployment = plan.order.deployment_name
-    name = _endpoint_name(plan.order.endpoint_name, plan.scoring_uri)
+    name = endpoint_name(plan.order.endpoint_name, plan.scoring_uri)
     return f"endpoint {name!r}" + (f" (deployment {deployment!r})" if deployment else "")
-
-
-def _studio(answer: dict[str, Any]) -> str:
-    url = str(inner(answer, "properties", "interactionEndpoints", "Studio").get("endpoint") or "")
-    return url if url.startswith(("https://", "http://")) else ""  # it becomes a link
-
-
-def _epoch(text: Any) -> float:
-    """Read ``2023-04-09T00:28:19.80314+00:00``, whose fraction may have any number of digits."""
-    whole = re.sub(r"\.[0-9]+", "", str(text or "")).replace("Z", "+00:00")
-    try:
-        moment = datetime.fromisoformat(whole)
-    except ValueError:
-        return 0.0
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def _invoke_fix(response: httpx.Response, plan: Call) -> str:
     order = plan.order
     if b"No valid deployments to route to" in response.content:
-        name = _endpoint_name(order.endpoint_name, plan.scoring_uri)
+        name = endpoint_name(order.endpoint_name, plan.scoring_uri)
         return f"Endpoint {name!r} has no default deployment: set one, or give deployment_name."
     if response.status_code == httpx.codes.NOT_FOUND and order.deployment_name:
         return f"Check deployment_name {order.deployment_name!r}."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 
 import httpx
@@ -26,9 +25,10 @@ from airflow_batch_provider.errors import (
     UnexpectedAnswer,
 )
 from airflow_batch_provider.jobs import JobRef, JobState
-from airflow_batch_provider.services.azure_ml.batch import MARKER, STATES, BatchEndpoints, Call
+from airflow_batch_provider.services.azure_ml.batch import BatchEndpoints, Call
 from airflow_batch_provider.services.azure_ml.deployments import Deployments
 from airflow_batch_provider.services.azure_ml.invocation import Invocation, invocation
+from airflow_batch_provider.services.azure_ml.listing import STATES
 from airflow_batch_provider.services.azure_ml.workspace import Workspace
 
 from .script import (
@@ -488,117 +488,44 @@ def test_a_poll_is_asked_again_only_a_few_times():
     assert type(broken.raised) is ServiceUnavailable
 
 
-# --- list -------------------------------------------------------------------------------------------------
-
-NEXT = (
-    "https://westus2.api.azureml.ms/mferp/managementfrontend/subscriptions/S/resourceGroups/G/providers"
-    "/Microsoft.MachineLearningServices/workspaces/W/batchEndpoints/E/jobs"
-    "?api-version=2020-09-01-dataplanepreview&$skiptoken=a%2Bb%3D"
-)
-
-
-def page(*rows, next_link=None):
-    return httpx.Response(200, json={"value": list(rows), "nextLink": next_link})
-
-
-def row(name=JOB, **properties):
-    body = recorded_body("batch_job_get")
-    return body | {"name": name, "properties": body["properties"] | properties}
-
-
-def test_a_list_is_read_to_its_end():
-    """The next link is followed as it is, wherever in the cloud it leads, with the data plane's token."""
-    answers = [page(row("j1"), next_link=NEXT), page(row("j2", status="Completed"))]
-    played = play(BATCH.list(SCORING_URI), answers)
-
-    assert [str(request.url) for request in played.requests] == [SCORING_URI, NEXT]
-    assert {audience for audience, *_ in played.asked} == {"ml"}
-    assert [(ref.id, job.state) for ref, job in played.returned] == [
-        ("j1", JobState.RUNNING),
-        ("j2", JobState.SUCCEEDED),
-    ]
-
-
-def test_the_recorded_list_is_read():
-    """Each row is a job with its reference, as the invocation would have made it."""
-    (ref, job), *_ = play(BATCH.list(SCORING_URI), [recorded("batch_job_list"), page()]).returned
-
-    assert (ref.id, job.status, job.name) == (JOB, "Completed", "careful_bulb_plwyqfx0")
-    assert ref.place == REF.place
-    assert ref.submitted_at == 1681000099
-    assert ref.url.startswith("https://ml.azure.com/runs/")
-
-
-def test_a_list_that_never_ends_is_left():
-    """A list that leads to itself is read no further than the pages allowed."""
-    played = play(BATCH.list(SCORING_URI, pages=4), [page(row(), next_link=SCORING_URI)] * 4)
-
-    assert len(played.returned) == len(played.requests) == 4
-
-
-@pytest.mark.parametrize("key", ["tags", "properties"])
-def test_a_jobs_marker_is_found_in_either_place(key):
-    """The service may keep the marker as a tag, as a property, or as both."""
-    ((ref, _),) = play(BATCH.list(SCORING_URI), [page(row(**{key: {MARKER: "airflow-1"}}))]).returned
-
-    assert ref.marker == "airflow-1"
-
-
-@pytest.fixture
-def far_from_greenwich(monkeypatch):
-    monkeypatch.setenv("TZ", "Asia/Shanghai")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
-
-
-@pytest.mark.usefixtures("far_from_greenwich")
-@pytest.mark.parametrize(
-    ("created", "at"),
-    [
-        ("2023-04-09T00:28:19.80314+00:00", 1681000099),
-        ("2023-04-09T00:28:19.8031456Z", 1681000099),
-        ("2023-04-09T00:28:19", 1681000099),
-        ("2023-04-09T02:28:19+02:00", 1681000099),
-        ("yesterday", 0),
-        (None, 0),
-        ({}, 0),
-    ],
-)
-def test_a_time_is_read_in_each_form(created, at):
-    """Any number of digits in a fraction, any offset, and none, which is UTC; no time is no time."""
-    listed = row() | {"systemData": {"createdAt": created}}
-    ((ref, _),) = play(BATCH.list(SCORING_URI), [page(listed)]).returned
-
-    assert ref.submitted_at == at
-
-
-def test_rows_that_are_none_are_left_out():
-    """What has no usable name is no job."""
-    answer = httpx.Response(200, json={"value": [None, 7, {}, {"name": "a/b"}, {"name": {}}, row("j1")]})
-
-    assert [ref.id for ref, _ in play(BATCH.list(SCORING_URI), [answer]).returned] == ["j1"]
-
-
-@pytest.mark.parametrize("link", [7, {"href": "x"}, "https://a:b:c/"])
-def test_a_next_page_that_is_no_url_is_an_error(link):
-    """A list is not taken for complete when its next page cannot be asked for."""
-    assert isinstance(play(BATCH.list(SCORING_URI), [page(row(), next_link=link)]).raised, InvalidInput)
-
-
 # --- cancel -----------------------------------------------------------------------------------------------
 
 CANCEL = ("arm", "POST", f"{IN_WORKSPACE}/jobs/{JOB}/cancel")
 
 
+OPERATION = "https://management.azure.com/operation"
+
+
 def test_a_job_is_cancelled_in_resource_manager():
-    """Only there a batch job can be cancelled; the operation that Location names is not waited for."""
-    played = play(BATCH.cancel(REF), [recorded("job_cancel")])
+    """Only there a batch job can be cancelled; the operation that Location names is watched to its end."""
+    going = httpx.Response(202, json={})
+    played = play(BATCH.cancel(REF), [recorded("job_cancel"), going, httpx.Response(200)])
 
     assert played.raised is None
-    assert played.asked == [CANCEL]
+    assert played.asked[0] == CANCEL
     assert played.requests[0].content == b""
+    assert [str(request.url) for request in played.requests[1:]] == [
+        recorded("job_cancel").headers["location"]
+    ] * 2
+    assert {audience for audience, *_ in played.asked} == {"arm"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "requests"),
+    [
+        ([httpx.Response(200)], 1),
+        ([httpx.Response(202, json=None)], 1),
+        ([httpx.Response(202, headers={"Location": OPERATION})] * 4, 4),
+    ],
+    ids=["done at once", "nowhere to look", "goes on"],
+)
+def test_a_cancellation_is_not_watched_for_long(answers, requests):
+    """It is accepted; three seconds later the worker that asked has to go."""
+    played = play(BATCH.cancel(REF), answers)
+
+    assert played.raised is None
+    assert len(played.requests) == requests
+    assert sum(played.pauses) <= 3
 
 
 @pytest.mark.parametrize("status", ["Completed", "Failed", "Canceled", "CancelRequested"])
@@ -901,7 +828,7 @@ FLOWS = {
     "plan auto": lambda: batch().plan(order(outputs="auto")),
     "submit": lambda: BATCH.submit(CALL, "airflow-1"),
     "get": lambda: BATCH.get(REF),
-    "list": lambda: BATCH.list(SCORING_URI, pages=3),
+    "traces": lambda: BATCH.traces(CALL, "airflow-1", 0.0),
     "cancel": lambda: BATCH.cancel(REF),
     "outputs": lambda: BATCH.outputs(REF),
     "outputs asked": lambda: BATCH.outputs(replace(REF, place={"output:score": OUT})),

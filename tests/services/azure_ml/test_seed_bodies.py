@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 import yaml
 
-from airflow_batch_provider.services.azure_ml.batch import MARKER, Call
+from airflow_batch_provider.services.azure_ml.calls import Call
 from airflow_batch_provider.services.azure_ml.invocation import invocation
+from airflow_batch_provider.services.azure_ml.listing import MARKER
 
 from .script import BATCH, SCORING_URI, play, recorded
 
@@ -195,7 +197,7 @@ def test_what_is_sent_is_that_body_and_the_marker(arguments, properties):
     request = played.requests[0]
     assert (request.method, str(request.url)) == ("POST", SCORING_URI)
     assert request.headers["Content-Type"] == "application/json"
-    assert request.headers["repeatability_request-id"] == "airflow-1"
+    assert request.headers["repeatability_request-id"] == str(uuid5(NAMESPACE_URL, "airflow-1"))
     assert request.headers.get("azureml-model-deployment") == arguments.get("deployment_name")
 
 

@@ -1,0 +1,101 @@
+"""Finding out what a request started whose answer never arrived.
+
+By marker, where the service keeps it: that is certain. Else by likeness: the one job of the time in question,
+with the same inputs and outputs, that carries nobody's marker, while no other task can be submitting the
+same. Anything else is not known, and is said to be so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from airflow_batch_provider.errors import BatchError, SubmissionUnknown
+from airflow_batch_provider.flow import Flow, alone, pause
+from airflow_batch_provider.jobs.decision import Policy
+from airflow_batch_provider.jobs.model import REQUEST_SECONDS, Service, Trace, Traces
+from airflow_batch_provider.jobs.patience import patiently
+from airflow_batch_provider.jobs.record import Submission
+
+# Between the clocks of the workers and the service's: what is to be expected, and what is possible.
+_USUAL_SKEW_SECONDS = 60.0
+_SKEW_SECONDS = 300.0
+_LOOK_AGAIN_SECONDS = 5.0
+
+
+def reconcile(
+    service: Service,
+    plan: Any,
+    intent: Submission,
+    *,
+    until: float,
+    policy: Policy,
+    now: Callable[[], float],
+) -> Flow[Trace | None]:
+    """Look for the job of an intent.
+
+    Args:
+        service: Where to look.
+        plan: What was, or was about to be, submitted.
+        intent: Its record.
+        until: Epoch seconds; before, a job that is not listed may still appear.
+        policy: Of the task.
+        now: Wall clock, epoch seconds.
+
+    Returns:
+        The job, or ``None`` if certainly none was started.
+
+    Raises:
+        SubmissionUnknown: It cannot be known.
+    """
+    since = intent.intended_at - _SKEW_SECONDS
+    while True:
+        looked_at = now()
+        try:
+            traces = yield from patiently(
+                lambda: service.traces(plan, intent.marker, since), policy.outage_tolerance, now
+            )
+        except BatchError as error:
+            raise unknown(intent, f"Looking for it failed: {error.summary()}") from error
+        if mine := marked(traces, intent.marker):
+            return mine
+        if looked_at >= until:
+            break
+        yield from pause(min(_LOOK_AGAIN_SECONDS, until - looked_at))
+    alike = [trace for trace in traces.found if _may_be(trace, intent, since)]
+    if not alike and traces.complete:
+        return None
+    if not alike:
+        raise unknown(intent, "The service lists more jobs than can be read.")
+    if len(alike) == 1 and _of_the_moment(alike[0], intent) and (yield from alone()):
+        return alike[0]
+    ids = ", ".join(trace.ref.id for trace in alike)
+    raise unknown(intent, f"Without a marker, each of these may be it or another task's: {ids}.")
+
+
+def marked(traces: Traces, marker: str) -> Trace | None:
+    """Return the oldest job that carries a marker."""
+    mine = [trace for trace in traces.found if trace.ref.marker == marker]
+    return min(mine, key=lambda trace: trace.ref.submitted_at, default=None)
+
+
+def _may_be(trace: Trace, intent: Submission, since: float) -> bool:
+    if not trace.alike or trace.ref.marker or trace.ref.id in intent.past:
+        return False
+    at = trace.ref.submitted_at
+    return not at or since <= at <= intent.sent_at + REQUEST_SECONDS + _SKEW_SECONDS
+
+
+def _of_the_moment(trace: Trace, intent: Submission) -> bool:
+    earliest = intent.intended_at - _USUAL_SKEW_SECONDS
+    return earliest <= trace.ref.submitted_at <= intent.sent_at + REQUEST_SECONDS + _USUAL_SKEW_SECONDS
+
+
+def unknown(intent: Submission, what: str) -> SubmissionUnknown:
+    """Return the error that says that it is not known whether an intent has a job."""
+    return SubmissionUnknown(
+        f"It is not known whether a job was started. {what}",
+        marker=intent.marker,
+        fix="Look on the service for a job that carries this marker in its tags or properties, "
+        "and clear the task once you know.",
+    )

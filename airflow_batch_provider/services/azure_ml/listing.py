@@ -1,0 +1,142 @@
+"""Reading jobs out of answers: one, or a page of an endpoint's, of the data plane or Resource Manager.
+
+Source: recorded exchanges in azure-sdk-for-python. The order of a list is not documented.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.flow import Flow, Retry, send
+from airflow_batch_provider.jobs import Job, JobRef, JobState
+from airflow_batch_provider.services.azure_ml.answers import inner, read, rows
+from airflow_batch_provider.services.azure_ml.workspace import Audience, ask, segment
+
+SERVICE = "azure_ml"
+MARKER = "airflow.marker"
+"""Tag and property that carry a submission's marker."""
+
+STATES = {
+    "NotStarted": JobState.PENDING,
+    "Starting": JobState.PENDING,
+    "Provisioning": JobState.PENDING,
+    "Preparing": JobState.PENDING,
+    "Queued": JobState.PENDING,
+    "Running": JobState.RUNNING,
+    "Finalizing": JobState.RUNNING,
+    "CancelRequested": JobState.CANCELING,
+    "Completed": JobState.SUCCEEDED,
+    "Failed": JobState.FAILED,
+    "Canceled": JobState.CANCELED,
+    # Microsoft's own client takes these two for an end, but the service says that a run comes back from them.
+    "NotResponding": JobState.RUNNING,
+    "Paused": JobState.RUNNING,
+    "Unknown": JobState.UNKNOWN,
+}
+"""The status words of both planes. Source: JobStatus of the Resource Manager specification."""
+
+# A poll that is throttled or lost is asked again soon by its caller anyway.
+POLL = Retry(attempts=3, patience=60.0)
+
+# Our own outputs are written to a folder that is called like the marker.
+_IN_PATH = re.compile(r"/(airflow-[0-9a-f]{24})/")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Some jobs of a list.
+
+    Args:
+        rows: As the service describes them.
+        complete: Whether the list was read to its end, or to where it is certainly too old.
+    """
+
+    rows: list[dict[str, Any]]
+    complete: bool
+
+
+def listed(url: str, audience: Audience, doing: str, *, since: float = 0.0, pages: int = 20) -> Flow[Listed]:
+    """Read a list, page by page.
+
+    Args:
+        url: Of its first page.
+        audience: For whom the requests' tokens are made.
+        doing: What for, for messages.
+        since: Epoch seconds. If the list turns out to be in descending order of creation, it is not read
+            past this.
+        pages: How many pages to read at most.
+    """
+    found: list[dict[str, Any]] = []
+    following: Any = url
+    for _ in range(pages):
+        response = yield from send(ask("GET", following, audience), retry=POLL)
+        page = read(response, doing, action="jobs/read")
+        found += [row for row in rows(page) if job_id(row.get("name"))]
+        following = page.get("nextLink")
+        if not following or _is_past(found, since):
+            return Listed(found, complete=True)
+    return Listed(found, complete=False)
+
+
+def _is_past(found: list[dict[str, Any]], since: float) -> bool:
+    times = [created_at(row) for row in found]
+    return len(times) > 1 and 0 < times[-1] < since and times == sorted(times, reverse=True)
+
+
+def job(answer: dict[str, Any], ref: JobRef) -> Job:
+    """Read a job out of the description of it that the data plane or Resource Manager gives."""
+    properties = inner(answer, "properties")
+    status = str(properties.get("status") or "")
+    return Job(
+        service=SERVICE,
+        id=ref.id,
+        name=str(properties.get("name") or properties.get("displayName") or ref.id),
+        state=STATES.get(status, JobState.UNKNOWN),
+        status=status,
+        url=ref.url,
+        endpoint=ref.place.get("endpoint", ""),
+    )
+
+
+def job_id(name: Any) -> str:
+    """Return a job's id if one can ask for it, else an empty text."""
+    try:
+        segment("job id", name)
+    except InvalidInput:
+        return ""
+    return str(name)
+
+
+def marker_in(row: dict[str, Any]) -> str:
+    """Return the marker that a job carries: in its tags or properties, or in where it writes."""
+    properties = inner(row, "properties")
+    for kept in (inner(properties, "tags"), inner(properties, "properties")):
+        if kept.get(MARKER):
+            return str(kept[MARKER])
+    for output in inner(properties, "outputData").values():
+        if match := _IN_PATH.search(str(inner(output).get("uri") or "")):
+            return match[1]
+    return ""
+
+
+def studio(row: dict[str, Any]) -> str:
+    """Return the job's page in the studio, if the service tells it."""
+    url = str(inner(row, "properties", "interactionEndpoints", "Studio").get("endpoint") or "")
+    return url if url.startswith(("https://", "http://")) else ""  # it becomes a link
+
+
+def created_at(row: dict[str, Any]) -> float:
+    """Return the epoch second of a job's creation, or 0."""
+    # Such as 2023-04-09T00:28:19.80314+00:00, whose fraction may have any number of digits.
+    whole = re.sub(r"\.[0-9]+", "", str(inner(row, "systemData").get("createdAt") or "")).replace(
+        "Z", "+00:00"
+    )
+    try:
+        moment = datetime.fromisoformat(whole)
+    except ValueError:
+        return 0.0
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()

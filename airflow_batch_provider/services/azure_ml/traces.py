@@ -1,0 +1,114 @@
+"""Looking for the job of a call whose answer was lost.
+
+The data plane lists an endpoint's jobs with their inputs and outputs, but Microsoft's own examples work round
+a list that fails; Resource Manager lists every job of the workspace, can filter by a property, and tells no
+inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from airflow_batch_provider.errors import BatchError, InvalidInput
+from airflow_batch_provider.flow import Flow
+from airflow_batch_provider.jobs import Trace, Traces
+from airflow_batch_provider.services.azure_ml import uris
+from airflow_batch_provider.services.azure_ml.answers import inner
+from airflow_batch_provider.services.azure_ml.calls import Call, endpoint_name, reference
+from airflow_batch_provider.services.azure_ml.listing import (
+    MARKER,
+    Listed,
+    created_at,
+    job,
+    listed,
+    marker_in,
+    studio,
+)
+from airflow_batch_provider.services.azure_ml.workspace import Workspace
+
+_DOING = "listing the endpoint's jobs"
+
+
+def traces(workspace: Workspace, call: Call, marker: str, since: float) -> Flow[Traces]:
+    """List the jobs that a call may have started.
+
+    Args:
+        workspace: Where.
+        call: What was, or was about to be, sent.
+        marker: That the job carries, if the service keeps it.
+        since: Epoch seconds; see `listing.listed`.
+
+    Returns:
+        The endpoint's jobs; those of Resource Manager's list, whose inputs are not known, if the data plane
+        cannot list.
+
+    Raises:
+        BatchError: Neither can list.
+    """
+    try:
+        found = yield from listed(call.scoring_uri, "ml", _DOING, since=since)
+    except BatchError:
+        everything = yield from _of_workspace(workspace, since=since)
+        rows = [row for row in everything.rows if _may_be_of(row, call)]
+        return Traces(tuple(_trace(workspace, call, row, alike=True) for row in rows), everything.complete)
+    seen = tuple(_trace(workspace, call, row, alike=_alike(row, call)) for row in found.rows)
+    if any(trace.ref.marker == marker for trace in seen):
+        return Traces(seen, found.complete)
+    by_property = yield from _of_workspace(workspace, properties=f"{MARKER}={marker}")
+    more = tuple(_trace(workspace, call, row, alike=True) for row in by_property.rows)
+    return Traces((*seen, *(trace for trace in more if trace.ref.marker == marker)), found.complete)
+
+
+def _of_workspace(workspace: Workspace, *, since: float = 0.0, **query: str) -> Flow[Listed]:
+    url = workspace.url("jobs", jobType="Pipeline", listViewType="All", **query)
+    return listed(url, "arm", "listing the workspace's jobs", since=since)
+
+
+def _trace(workspace: Workspace, call: Call, row: dict[str, Any], *, alike: bool) -> Trace:
+    ref = reference(
+        workspace, call, str(row["name"]), marker=marker_in(row), at=created_at(row), url=studio(row)
+    )
+    return Trace(ref, job(row, ref), alike)
+
+
+def _may_be_of(row: dict[str, Any], call: Call) -> bool:
+    """Say whether a job of Resource Manager's list may be the endpoint's: its description may name it."""
+    name = endpoint_name(call.order.endpoint_name, call.scoring_uri)
+    properties = inner(row, "properties")
+    told = f"{properties.get('description') or ''} {properties.get('experimentName') or ''}"
+    experiment = call.order.properties.get("properties", {}).get("experimentName")
+    return name in told or (experiment is not None and experiment in told)
+
+
+def _alike(row: dict[str, Any], call: Call) -> bool:
+    """Say whether a job may have been started by a call: nothing that it tells speaks against it."""
+    properties, asked = inner(row, "properties"), call.order
+    deployment = inner(properties, "tags").get("azureml.deploymentname")
+    if asked.deployment_name and deployment and deployment != asked.deployment_name:
+        return False
+    return all(
+        _agree(inner(properties, told).values(), asked.properties.get(said, {}).values())
+        for told, said in (("inputData", "InputData"), ("outputData", "OutputData"))
+        if asked.properties.get(said) and properties.get(told)
+    )
+
+
+def _agree(told: Iterable[Any], said: Iterable[Any]) -> bool:
+    return sorted(map(_data, told)) == sorted(map(_data, said))
+
+
+def _data(item: dict[str, Any]) -> str:
+    """Return what an input or output is, in a form in which the service's way of writing it is the same."""
+    folded = {key.lower(): value for key, value in item.items()}
+    if "value" in folded:
+        return f"literal {str(folded['value']).lower()}"
+    text = str(folded.get("uri") or "").partition("?")[0].rstrip("/")
+    try:
+        uri = uris.parse(text, "uri")
+    except InvalidInput:
+        return text
+    if uri.kind == "datastore":
+        return f"datastore {uri.datastore.lower()} {uri.path.strip('/')}"
+    # The service may answer a label or a short name with the version that it stands for.
+    return "asset" if uri.kind == "asset" else text
