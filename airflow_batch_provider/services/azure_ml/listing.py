@@ -73,7 +73,7 @@ def listed(url: str, audience: Audience, doing: str, *, since: float = 0.0, page
     found: list[dict[str, Any]] = []
     following: Any = url
     for _ in range(pages):
-        response = yield from send(ask("GET", following, audience), retry=POLL)
+        response = yield from send(ask("GET", following, audience))
         page = read(response, doing, action="jobs/read")
         found += [row for row in rows(page) if job_id(row.get("name"))]
         following = page.get("nextLink")

@@ -235,7 +235,7 @@ def test_resource_manager_is_asked_for_a_marker_that_the_data_plane_does_not_sho
 
 
 @pytest.mark.parametrize(
-    "broken", [[refused(404)], [refused(500)] * 3, [httpx.Response(200, html="<p>")], [refused(403)]]
+    "broken", [[refused(404)], [refused(500)] * 5, [httpx.Response(200, html="<p>")], [refused(403)]]
 )
 def test_a_data_plane_that_cannot_list_is_replaced(broken):
     """Resource Manager's jobs count as alike if they may be the endpoint's; their inputs are not told."""
@@ -256,7 +256,7 @@ def test_a_data_plane_that_cannot_list_is_replaced(broken):
     ("answers", "kind"),
     [
         ([refused(404), refused(403)], PermissionDenied),
-        ([page(row()), *[refused(503)] * 3], ServiceUnavailable),
+        ([page(row()), *[refused(503)] * 5], ServiceUnavailable),
     ],
 )
 def test_what_cannot_be_listed_is_an_error(answers, kind):
