@@ -6,10 +6,8 @@ Resource Manager only. Source: recorded exchanges in azure-sdk-for-python, and t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from typing import Any
 
 import httpx
@@ -29,8 +27,8 @@ from airflow_batch_provider.services.azure_ml.history import failure_text
 from airflow_batch_provider.services.azure_ml.hosts import check_host, token_hosts
 from airflow_batch_provider.services.azure_ml.invocation import Invocation
 from airflow_batch_provider.services.azure_ml.outputs import default_datastore_uri, job_outputs
-from airflow_batch_provider.services.azure_ml.values import shown
 from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask, segment
+from airflow_batch_provider.values import epoch, shown
 
 SERVICE = "azure_ml"
 MARKER = "airflow.marker"
@@ -253,7 +251,7 @@ class BatchEndpoints:
             SERVICE,
             job_id,
             {"scoring_uri": scoring_uri, "endpoint": _endpoint_name("", scoring_uri)},
-            _epoch(inner(row, "systemData").get("createdAt")),
+            epoch(inner(row, "systemData").get("createdAt")),
             str(marker or ""),
             _studio(row) or self.workspace.studio_url(job_id),
         )
@@ -352,16 +350,6 @@ def _endpoint_called(plan: Call) -> str:
 def _studio(answer: dict[str, Any]) -> str:
     url = str(inner(answer, "properties", "interactionEndpoints", "Studio").get("endpoint") or "")
     return url if url.startswith(("https://", "http://")) else ""  # it becomes a link
-
-
-def _epoch(text: Any) -> float:
-    """Read ``2023-04-09T00:28:19.80314+00:00``, whose fraction may have any number of digits."""
-    whole = re.sub(r"\.[0-9]+", "", str(text or "")).replace("Z", "+00:00")
-    try:
-        moment = datetime.fromisoformat(whole)
-    except ValueError:
-        return 0.0
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def _invoke_fix(response: httpx.Response, plan: Call) -> str:
