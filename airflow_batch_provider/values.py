@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from airflow_batch_provider.errors import InvalidInput, redact
@@ -54,3 +55,13 @@ def epoch(text: Any) -> float:
     except ValueError:
         return 0.0
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def http_date(text: str | None) -> float | None:
+    """Read a date of an HTTP header (RFC 9110, section 5.6.7): epoch seconds, or ``None`` if it is none."""
+    try:
+        date = parsedate_to_datetime(text or "")
+        # HTTP dates are in GMT, and the forms that do not say so would be taken for local time.
+        return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
+    except (ValueError, OverflowError):
+        return None

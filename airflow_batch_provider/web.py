@@ -125,6 +125,14 @@ def base_url(conn_id: str, field_name: str, value: str | None, example: str) -> 
     return str(url).rstrip("/")
 
 
+def tls_verify(value: Any) -> bool | str:
+    """Read a connection's ``verify``: whether, or with which CA bundle, TLS certificates are verified."""
+    if value is None or value == "":
+        return True
+    words = {"true": True, "false": False, "1": True, "0": False}
+    return words.get(str(value).lower(), str(value))
+
+
 def check_host(
     url: httpx.URL | str, allowed: tuple[str, ...], what: str, *, hint: str = "Check the URL."
 ) -> None:

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "checks": {"errors"},
     "answers": {"errors", "values"},
     "web": {"errors", "values", PACKAGE},
-    "flow": {"errors"},
+    "flow": {"errors", "values"},
     "jobs": {"errors", "flow"},
     "services": LEAVES | {PACKAGE},
     "drive": {"errors", "flow", "jobs"},

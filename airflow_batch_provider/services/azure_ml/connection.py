@@ -12,7 +12,7 @@ from airflow_batch_provider.services.azure_ml.clouds import STORAGE_AUDIENCE, Cl
 from airflow_batch_provider.services.azure_ml.hosts import is_local, is_loopback, token_hosts
 from airflow_batch_provider.services.azure_ml.workspace import API_VERSION, Workspace
 from airflow_batch_provider.values import RENDERED, is_nothing, shown
-from airflow_batch_provider.web import base_url
+from airflow_batch_provider.web import base_url, tls_verify
 
 __all__ = ["AzureMLConnection", "is_loopback"]
 
@@ -125,7 +125,7 @@ class AzureMLConnection:
             managed_identity_client_id=field_of("managed_identity_client_id"),
             workload_identity_tenant_id=field_of("workload_identity_tenant_id"),
             certificate_path=certificate_path,
-            verify=_verify(extra.get("verify")),
+            verify=tls_verify(extra.get("verify")),
         )
         found._check_principal()
         return found
@@ -201,10 +201,3 @@ def _overridden(cloud: Cloud, domain_of: Callable[[str], str]) -> Cloud:
 
 def _url(conn_id: str, field_name: str, value: str | None) -> str:
     return base_url(conn_id, field_name, value, "https://management.azure.com")
-
-
-def _verify(value: Any) -> bool | str:
-    if value is None or value == "":
-        return True
-    words = {"true": True, "false": False, "1": True, "0": False}
-    return words.get(str(value).lower(), str(value))

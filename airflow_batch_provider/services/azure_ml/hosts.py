@@ -11,6 +11,10 @@ from airflow_batch_provider.web import is_local, is_loopback, netloc
 __all__ = ["check_host", "is_local", "is_loopback", "token_hosts"]
 
 
+HINT = "Check cloud_environment, and the URL."
+"""What to do if a host is not allowed."""
+
+
 def token_hosts(cloud: Cloud, arm: str) -> dict[str, tuple[str, ...]]:
     """Return, for each kind of token, the hosts that may see it; ``*.`` in front allows subdomains.
 
@@ -31,7 +35,7 @@ def token_hosts(cloud: Cloud, arm: str) -> dict[str, tuple[str, ...]]:
 
 def check_host(url: httpx.URL | str, allowed: tuple[str, ...], what: str) -> None:
     """Refuse a URL that a token must not be sent to; see `web.check_host`."""
-    web.check_host(url, allowed, what, hint="Check cloud_environment, and the URL.")
+    web.check_host(url, allowed, what, hint=HINT)
 
 
 def _below(domain: str) -> tuple[str, str]:
