@@ -115,7 +115,7 @@ class ModelArtsConnection:
         missing = [name for name, value in needed.items() if not value]
         if missing:
             raise InvalidInput(
-                f"auth is {self.auth!r}, but {' and '.join(missing)} are missing.", fix=self._fix()
+                f"auth is {self.auth!r}, but the connection lacks {', '.join(missing)}.", fix=self._fix()
             )
 
     def _keys(self) -> dict[str, str]:
