@@ -145,7 +145,7 @@ def check_host(
         hint: What to check if the host is not allowed.
 
     Raises:
-        InvalidInput: It is not encrypted and not on this machine, or its host is not allowed.
+        InvalidInput: It is not encrypted and not on this machine, names a user, or its host is not allowed.
     """
     try:
         url = httpx.URL(url)
@@ -156,6 +156,12 @@ def check_host(
     if url.scheme != "https" and not local:
         raise InvalidInput(
             f"{what} is {shown(place)}, which is not encrypted; no token is sent there.", fix="Use https://."
+        )
+    if url.userinfo:
+        # Clients differ in where a user's name ends and the host begins.
+        raise InvalidInput(
+            f"{what} is {shown(place)} with a user in front of its host; no token is sent there.",
+            fix="Leave out what is before '@'.",
         )
     name = netloc(url)
     fits = any(name == host or (host.startswith("*.") and name.endswith(host[1:])) for host in allowed)

@@ -117,6 +117,7 @@ def test_the_signature_covers_the_query_as_it_is_sent():
         ("https://modelarts.cn-north-4.myhuaweicloud.com:8443/", "modelarts"),
         ("https://iam.cn-north-4.myhuaweicloud.com/v3/projects", "modelarts"),
         (URL, "iam"),
+        ("https://user@modelarts.cn-north-4.myhuaweicloud.com/v2", "modelarts"),
         ("http://127.0.0.1:8787/v2", "modelarts"),
     ],
 )
