@@ -20,6 +20,7 @@
         ├── JobFailed
         ├── JobCanceled
         ├── JobTimedOut
+        ├── JobBlocked            it goes on only when a person acts on the service; left as it is
         └── JobUnreachable        left running; a retry takes it up again
 
 ``str()`` of an error says what failed, what the service said, for which job (with its link) and what to do
@@ -205,6 +206,10 @@ class JobCanceled(JobError):
 
 class JobTimedOut(JobError):
     """The job did not end within the task's timeout."""
+
+
+class JobBlocked(JobError):
+    """The job goes on only when a person acts on the service; it was left as it is."""
 
 
 class JobUnreachable(JobError):

@@ -17,13 +17,12 @@ import random
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from datetime import timezone
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias, TypeVar
 
 import httpx
 
 from airflow_batch_provider.errors import AnswerLost, ConnectionFailed
+from airflow_batch_provider.values import http_date
 
 T = TypeVar("T")
 
@@ -213,7 +212,7 @@ def retry_after(response: httpx.Response) -> float | None:
     value = headers.get("retry-after")
     if (seconds := _number(value)) is not None:
         return seconds
-    until, since = _date(value), _date(headers.get("date"))
+    until, since = http_date(value), http_date(headers.get("date"))
     if until is None:
         return None
     return max(0.0, until - (time.time() if since is None else since))
@@ -225,12 +224,3 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         return None
     return number if 0 <= number < float("inf") else None
-
-
-def _date(text: str | None) -> float | None:
-    try:
-        date = parsedate_to_datetime(text or "")
-        # HTTP dates are in GMT, and the forms that do not say so would be taken for local time.
-        return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
-    except (ValueError, OverflowError):
-        return None

@@ -28,6 +28,7 @@ from airflow_batch_provider.services.azure_ml.connection import AzureMLConnectio
 from airflow_batch_provider.services.azure_ml.deployments import Deployments
 from airflow_batch_provider.services.azure_ml.history import describe
 from airflow_batch_provider.services.azure_ml.invocation import invocation
+from airflow_batch_provider.services.azure_ml.listing import listed
 from airflow_batch_provider.services.azure_ml.outputs import default_datastore_uri
 from airflow_batch_provider.services.azure_ml.secrets import datastore_secret
 from airflow_batch_provider.services.azure_ml.workspace import ask
@@ -185,7 +186,7 @@ KINDS: dict[str, tuple[dict[str, str], Flows]] = {
         {"plane": "arm", "path": "/jobs/"},
         lambda hook, ref: hook.service.get(JobRef("azure_ml", ref.id)),
     ),
-    "list": ({"plane": "batch"}, lambda hook, ref: hook.service.list(ref.place["scoring_uri"])),
+    "list": ({"plane": "batch"}, lambda hook, ref: listed(ref.place["scoring_uri"], "ml", "listing")),
     "cancel": ({"path": "/cancel$"}, lambda hook, ref: hook.service.cancel(ref)),
     "datastore": ({"path": "/datastores/workspaceblobstore$"}, lambda hook, _: hook._locate(DATA)),
     "default datastore": ({"path": "/datastores$"}, lambda hook, _: default_datastore_uri(hook.workspace)),
@@ -252,12 +253,12 @@ LIES: dict[str, tuple[dict[str, str], Any, Flows]] = {
     "nextLink": (
         {"plane": "batch"},
         {"value": [], "nextLink": "{elsewhere}/jobs?page=2"},
-        lambda hook, ref: hook.service.list(ref.place["scoring_uri"]),
+        lambda hook, ref: listed(ref.place["scoring_uri"], "ml", "listing"),
     ),
     "nextLink without a scheme": (
         {"plane": "batch"},
         {"value": [], "nextLink": "//{host}/jobs"},
-        lambda hook, ref: hook.service.list(ref.place["scoring_uri"]),
+        lambda hook, ref: listed(ref.place["scoring_uri"], "ml", "listing"),
     ),
     "scoringUri": (
         {"path": "/batchEndpoints/letters$"},

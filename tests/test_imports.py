@@ -20,13 +20,16 @@ ROOT = Path(__file__).parents[1] / "airflow_batch_provider"
 PACKAGE = ROOT.name
 
 # A layer is a module or a folder of the package; each service is a layer of its own.
-LEAVES = {"errors", "checks", "flow", "jobs"}
+LEAVES = {"errors", "values", "checks", "answers", "web", "flow", "jobs"}
 MAY_IMPORT = {
     PACKAGE: {"provider_info"},
     "provider_info": set(),
     "errors": set(),
+    "values": {"errors"},
     "checks": {"errors"},
-    "flow": {"errors"},
+    "answers": {"errors", "values"},
+    "web": {"errors", "values", PACKAGE},
+    "flow": {"errors", "values"},
     "jobs": {"errors", "flow"},
     "services": LEAVES | {PACKAGE},
     "drive": {"errors", "flow", "jobs"},
@@ -42,10 +45,10 @@ MAY_IMPORT = {
     "demo": {"emulator"},
 }
 # Below the hooks nothing knows Airflow, and only drive.py and auth.py know how to wait.
-NO_AIRFLOW = {"errors", "checks", "flow", "jobs", "services", "drive", "auth", "storage", "emulator"}
+NO_AIRFLOW = {*LEAVES, "services", "drive", "auth", "storage", "emulator"}
 NEVER = {
     **dict.fromkeys(NO_AIRFLOW, ("airflow",)),
-    **dict.fromkeys(("errors", "checks", "flow", "jobs"), ("airflow", "asyncio")),
+    **dict.fromkeys(LEAVES, ("airflow", "asyncio")),
     "services": ("airflow", "asyncio", "time"),
 }
 # What a DAG file must not pay for when Airflow parses it.

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -71,7 +71,19 @@ class _Access:
     expires_on: float
 
 
-def tls_of(connection: AzureMLConnection) -> ssl.SSLContext:
+class Connection(Protocol):
+    """What a connection of any service says about TLS."""
+
+    @property
+    def conn_id(self) -> str:
+        """The connection's id."""
+
+    @property
+    def verify(self) -> bool | str:
+        """Whether, or with which CA bundle, certificates are verified."""
+
+
+def tls_of(connection: Connection) -> ssl.SSLContext:
     """Return what ``httpx`` takes as ``verify``: one context for all clients, because building one is slow.
 
     Raises:

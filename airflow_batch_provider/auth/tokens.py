@@ -8,10 +8,11 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeAlias
+from functools import lru_cache
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from airflow_batch_provider.errors import (
     AuthenticationFailed,
@@ -55,6 +56,7 @@ class Credential(Protocol):
         """Return an object with ``token`` and ``expires_on``."""
 
 
+C = TypeVar("C", bound=Hashable)
 _Outcome: TypeAlias = "Token | BaseException"
 
 
@@ -155,6 +157,25 @@ class Tokens:
             return None
         _log.warning("Going on with the token for %s, which could not be renewed yet: %s", resource, error)
         return replace(held, renew_at=min(held.expires_at, self._now() + _RENEW_AGAIN))
+
+
+_shared_lock = threading.Lock()
+
+
+def shared_tokens(make_credential: Callable[[C], Credential], connection: C) -> Tokens:
+    """Return the tokens of a connection: one credential and one token per resource in a process.
+
+    Args:
+        make_credential: Returns the credential that a connection describes.
+        connection: Equal connections share their tokens.
+    """
+    with _shared_lock:  # a cache may call twice for callers at the same time
+        return _shared(make_credential, connection)
+
+
+@lru_cache(maxsize=64)
+def _shared(make_credential: Callable[[Any], Credential], connection: Any) -> Tokens:
+    return Tokens(lambda: make_credential(connection))
 
 
 def _token_in(outcome: _Outcome) -> Token:

@@ -17,6 +17,8 @@ class JobState(str, Enum):
     PENDING = "pending"
     RUNNING = "running"
     CANCELING = "canceling"
+    # It goes on only when a person acts, which may be never: waiting for it ends with an error.
+    BLOCKED = "blocked"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELED = "canceled"

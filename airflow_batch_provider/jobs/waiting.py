@@ -7,7 +7,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from airflow_batch_provider.errors import PASSING, BatchError, JobTimedOut, JobUnreachable, NotFound
+from airflow_batch_provider.errors import (
+    PASSING,
+    BatchError,
+    JobBlocked,
+    JobTimedOut,
+    JobUnreachable,
+    NotFound,
+)
 from airflow_batch_provider.flow import Flow, pause
 from airflow_batch_provider.jobs.model import FRESH_SECONDS, Job, JobRef, JobState, Service
 
@@ -67,6 +74,7 @@ def wait(service: Service, ref: JobRef, watch: Watch) -> Flow[Job]:
         The job, done.
 
     Raises:
+        JobBlocked: The job goes on only when a person acts.
         JobTimedOut: The deadline passed.
         JobUnreachable: No good answer for longer than the outage tolerance.
         BatchError: The service refuses to tell; the error names the job.
@@ -91,7 +99,7 @@ def wait(service: Service, ref: JobRef, watch: Watch) -> Flow[Job]:
             if job.status != seen:
                 seen = job.status
                 watch.on_change(job)
-            if job.state.done:
+            if _ends(ref, job):
                 return job
         if watch.expired():
             raise _timed_out(ref, seen)
@@ -100,6 +108,18 @@ def wait(service: Service, ref: JobRef, watch: Watch) -> Flow[Job]:
 
 def _passes(error: BatchError, age: float) -> bool:
     return isinstance(error, PASSING) or (isinstance(error, NotFound) and age < FRESH_SECONDS)
+
+
+def _ends(ref: JobRef, job: Job) -> bool:
+    """Whether waiting ends with this job; raises if it would never."""
+    if job.state is not JobState.BLOCKED:
+        return job.state.done
+    detail = f": {job.detail}" if job.detail else "."
+    raise JobBlocked(
+        f"The job is {job.status} and goes on only when somebody acts on the service{detail}",
+        fix="It was left as it is: have it go on there, and a retry of this task takes it up again; or "
+        "cancel it.",
+    ).about(ref.id, ref.url)
 
 
 def _timed_out(ref: JobRef, seen: str | None) -> BatchError:

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 
 from airflow_batch_provider.errors import InvalidInput
-from airflow_batch_provider.services.azure_ml.hosts import is_local
 from airflow_batch_provider.storage.access import Access
+from airflow_batch_provider.web import is_local
 
 # obstore asks again after 5xx, 429 and lost connections; whoever waits for files has patience of its own.
 _RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}

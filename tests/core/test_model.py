@@ -75,6 +75,7 @@ def test_reading_changes_nothing(read):
         (JobState.PENDING, False),
         (JobState.RUNNING, False),
         (JobState.CANCELING, False),
+        (JobState.BLOCKED, False),
         (JobState.UNKNOWN, False),
         (JobState.SUCCEEDED, True),
         (JobState.FAILED, True),
@@ -88,7 +89,7 @@ def test_a_job_is_done_when_it_cannot_change_any_more(state, done):
 
 def test_every_state_is_covered_above():
     """A new state must be put into the table of ends."""
-    assert len(JobState) == 7
+    assert len(JobState) == 8
 
 
 def test_a_job_that_succeeded_passes_the_check():

@@ -98,7 +98,11 @@ def test_a_marker_is_safe_everywhere(task, number):
 
 YES, NO = (True,), (False,)
 EITHER = (True, False)
-ACTIVE, ENDED, SUCCESS = (PENDING, RUNNING, CANCELING, UNKNOWN), (FAILED, CANCELED), (SUCCEEDED,)
+ACTIVE, ENDED, SUCCESS = (
+    (PENDING, RUNNING, CANCELING, JobState.BLOCKED, UNKNOWN),
+    (FAILED, CANCELED),
+    (SUCCEEDED,),
+)
 # As (recorded, now).
 SAME, DIFFERS, UNCERTAIN = ((0, 0), (2, 2)), ((0, 3), (2, 5), (5, 2)), ((None, 2), (2, None), (None, None))
 KEPT = SAME + UNCERTAIN
@@ -741,6 +745,7 @@ AGAIN = [
     ("canceled", CANCELED, TASK, Policy(), [*LOOK, *submitting(2)]),
     ("running, fail", RUNNING, TASK, Policy("fail"), LOOK),
     ("running, resubmit", RUNNING, TASK, Policy("resubmit"), [*LOOK, "DELETE /jobs/job-1", *submitting(2)]),
+    ("blocked", JobState.BLOCKED, TASK, Policy(), LOOK),
     ("running, cleared", RUNNING, CLEARED, Policy(), [*LOOK, "DELETE /jobs/job-1", *submitting(2)]),
     ("running, cleared, kept", RUNNING, CLEARED, Policy(cancel_on_kill=False), [*LOOK, *submitting(2)]),
     ("succeeded, cleared", SUCCEEDED, CLEARED, Policy(), [*LOOK, *submitting(2)]),

@@ -14,6 +14,7 @@ from airflow_batch_provider.errors import (
     Conflict,
     ConnectionFailed,
     InvalidInput,
+    JobBlocked,
     JobTimedOut,
     JobUnreachable,
     NotFound,
@@ -118,6 +119,20 @@ def test_by_default_time_and_chance_are_real():
 def test_a_restarted_process_goes_on_where_the_old_one_was(age, pauses):
     """The pauses between polls follow from the job's age alone, whoever asks."""
     assert Waiter(age).play(RUNNING, RUNNING, RUNNING, SUCCEEDED).pauses == pytest.approx(pauses)
+
+
+@pytest.mark.parametrize(
+    ("detail", "says"), [("", "service. Job: j"), ("It wants x.", "service: It wants x. Job: j")]
+)
+def test_a_job_that_waits_for_a_person_is_not_waited_for(detail, says):
+    """A job that goes on only when somebody acts ends the wait with an error that says so."""
+    waiter = Waiter()
+    blocked = Job("azure_ml", "j", state=JobState.BLOCKED, status="hold", detail=detail)
+    played = waiter.play(RUNNING, blocked)
+
+    assert isinstance(played.raised, JobBlocked)
+    assert says in str(played.raised)
+    assert waiter.changes == ["Running", "hold"]
 
 
 # --- the end ----------------------------------------------------------------------------------------------

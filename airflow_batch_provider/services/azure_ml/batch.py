@@ -31,8 +31,8 @@ from airflow_batch_provider.services.azure_ml.invocation import Invocation
 from airflow_batch_provider.services.azure_ml.listing import POLL, SERVICE, job, job_id, studio
 from airflow_batch_provider.services.azure_ml.outputs import default_datastore_uri, job_outputs
 from airflow_batch_provider.services.azure_ml.traces import traces
-from airflow_batch_provider.services.azure_ml.values import shown
 from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask, segment
+from airflow_batch_provider.values import shown
 
 _INVOKE_ACTION = "batchEndpoints/deployments/jobs/write"
 _LOOKS_AFTER_CANCEL = (0.5, 1.0, 1.5)
@@ -212,7 +212,10 @@ def _followed(response: httpx.Response, doing: str) -> Flow[None]:
         if response.status_code != httpx.codes.ACCEPTED or not location:
             return
         yield from pause(seconds)
-        response = yield from send(ask("GET", location, "arm"), retry=POLL)
+        try:
+            response = yield from send(ask("GET", location, "arm"), retry=POLL)
+        except InvalidInput:  # a host that no token may be sent to
+            return
         read(response, doing)
 
 

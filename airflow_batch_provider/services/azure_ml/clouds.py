@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_batch_provider.errors import InvalidInput
-from airflow_batch_provider.services.azure_ml.values import shown
+from airflow_batch_provider.values import shown
 
 
 @dataclass(frozen=True)

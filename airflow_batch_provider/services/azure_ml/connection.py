@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import httpx
-
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.services.azure_ml.clouds import STORAGE_AUDIENCE, Cloud, cloud_named
 from airflow_batch_provider.services.azure_ml.hosts import is_local, is_loopback, token_hosts
-from airflow_batch_provider.services.azure_ml.values import RENDERED, is_nothing, shown
 from airflow_batch_provider.services.azure_ml.workspace import API_VERSION, Workspace
+from airflow_batch_provider.values import RENDERED, is_nothing, shown
+from airflow_batch_provider.web import base_url, tls_verify
 
 __all__ = ["AzureMLConnection", "is_loopback"]
 
@@ -128,7 +127,7 @@ class AzureMLConnection:
             managed_identity_client_id=field_of("managed_identity_client_id"),
             workload_identity_tenant_id=field_of("workload_identity_tenant_id"),
             certificate_path=certificate_path,
-            verify=_verify(extra.get("verify")),
+            verify=tls_verify(extra.get("verify")),
         )
         found._check_principal()
         return found
@@ -214,30 +213,4 @@ def _overridden(cloud: Cloud, domain_of: Callable[[str], str]) -> Cloud:
 
 
 def _url(conn_id: str, field_name: str, value: str | None) -> str:
-    """Read the base URL of a service; empty if none is given."""
-    text = (value or "").strip()
-    if not text:
-        return ""
-    try:
-        url = httpx.URL(text if "://" in text else f"https://{text}")
-    except (httpx.InvalidURL, ValueError):
-        url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not url.raw_host or url.userinfo or url.query or url.fragment:
-        raise InvalidInput(
-            f"Connection {conn_id!r} has the {field_name} {shown(value)}, which is not a base URL.",
-            fix="Leave it empty for the cloud's own, or give one like https://management.azure.com.",
-        )
-    if url.scheme == "http" and not is_local(str(url)):
-        raise InvalidInput(
-            f"Connection {conn_id!r} has the {field_name} {shown(value)}; nothing secret goes there without "
-            "TLS.",
-            fix="Use https://. Plain http is for the emulator on this machine.",
-        )
-    return str(url).rstrip("/")
-
-
-def _verify(value: Any) -> bool | str:
-    if value is None or value == "":
-        return True
-    words = {"true": True, "false": False, "1": True, "0": False}
-    return words.get(str(value).lower(), str(value))
+    return base_url(conn_id, field_name, value, "https://management.azure.com")

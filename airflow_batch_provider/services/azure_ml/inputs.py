@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.services.azure_ml import uris
-from airflow_batch_provider.services.azure_ml.values import RENDERED, is_nothing, shown
+from airflow_batch_provider.values import RENDERED, is_nothing, mapping, shown
 
 _DATA_TYPES = {"uri_folder": "UriFolder", "uri_file": "UriFile"}
 _MODEL_TYPES = {"custom_model": "CustomModel", "mlflow_model": "MLFlowModel", "triton_model": "TritonModel"}
@@ -83,18 +83,6 @@ def output_data(outputs: Any) -> dict[str, dict[str, Any]]:
     """
     named = mapping("outputs", outputs)
     return {_name(key, "outputs"): _output(value, f"outputs[{key!r}]") for key, value in named.items()}
-
-
-def mapping(field: str, value: Any) -> Mapping[Any, Any]:
-    """Return *value* if it is a mapping.
-
-    Raises:
-        InvalidInput: It is none.
-    """
-    if not isinstance(value, Mapping):
-        why = RENDERED if is_nothing(value) else f"It is a {type(value).__name__}."
-        raise InvalidInput(f"{field} is {shown(value)}. {why}", fix="Give a mapping of names to values.")
-    return value
 
 
 def _name(key: Any, field: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import httpx
 
 from airflow_batch_provider.errors import InvalidInput
-from airflow_batch_provider.services.azure_ml.inputs import input_data, mapping, output_data, single_input
-from airflow_batch_provider.services.azure_ml.values import RENDERED, is_nothing, shown
+from airflow_batch_provider.services.azure_ml.inputs import input_data, output_data, single_input
+from airflow_batch_provider.values import RENDERED, is_nothing, mapping, shown
 
 _NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{1,30}[a-zA-Z0-9]")
 _LEVELS = {"info": "Info", "warning": "Warning", "debug": "Debug"}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
 from airflow_batch_provider.errors import InvalidInput
@@ -15,6 +14,7 @@ from airflow_batch_provider.flow import Flow, Retry, send
 from airflow_batch_provider.jobs import Job, JobRef, JobState
 from airflow_batch_provider.services.azure_ml.answers import inner, read, rows
 from airflow_batch_provider.services.azure_ml.workspace import Audience, ask, segment
+from airflow_batch_provider.values import epoch
 
 SERVICE = "azure_ml"
 MARKER = "airflow.marker"
@@ -131,12 +131,4 @@ def studio(row: dict[str, Any]) -> str:
 
 def created_at(row: dict[str, Any]) -> float:
     """Return the epoch second of a job's creation, or 0."""
-    # Such as 2023-04-09T00:28:19.80314+00:00, whose fraction may have any number of digits.
-    whole = re.sub(r"\.[0-9]+", "", str(inner(row, "systemData").get("createdAt") or "")).replace(
-        "Z", "+00:00"
-    )
-    try:
-        moment = datetime.fromisoformat(whole)
-    except ValueError:
-        return 0.0
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    return epoch(inner(row, "systemData").get("createdAt"))

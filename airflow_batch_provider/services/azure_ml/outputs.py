@@ -18,8 +18,8 @@ from airflow_batch_provider.services.azure_ml import uris
 from airflow_batch_provider.services.azure_ml.answers import inner, need, read, rows
 from airflow_batch_provider.services.azure_ml.history import output_uris
 from airflow_batch_provider.services.azure_ml.uris import blob_url
-from airflow_batch_provider.services.azure_ml.values import shown
 from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask
+from airflow_batch_provider.values import shown
 
 _STORAGE_VERSION = {"x-ms-version": "2021-08-06"}
 

@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
 from airflow_batch_provider.errors import InvalidInput, redact
-from airflow_batch_provider.services.azure_ml.values import shown
+from airflow_batch_provider.values import shown
 
 Kind = Literal["datastore", "asset", "job_output", "storage", "web", "local"]
 

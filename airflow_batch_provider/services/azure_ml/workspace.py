@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
-from urllib.parse import quote
 
 import httpx
 
-from airflow_batch_provider import __version__
-from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider import web
 from airflow_batch_provider.services.azure_ml.clouds import Cloud
-from airflow_batch_provider.services.azure_ml.values import shown
+from airflow_batch_provider.web import AUDIENCE, USER_AGENT, segment
+
+__all__ = ["API_VERSION", "AUDIENCE", "USER_AGENT", "Audience", "Workspace", "ask", "segment"]
 
 Audience: TypeAlias = Literal["arm", "ml", "storage", "none"]
 """For whom a request's token is made: Resource Manager (and run history and data), the batch data plane, or
 blob storage."""
 
-AUDIENCE = "airflow_batch_provider.audience"
-"""Key of a request's extensions that holds its `Audience`; the hook's auth reads it."""
-
 API_VERSION = "2023-10-01"
 """What Microsoft's own client uses for batch endpoints; the first with the jobs list's properties filter."""
-
-USER_AGENT = f"airflow-batch-provider/{__version__}"
-
-# No separators, no control characters, no halves of characters, which no URL can carry.
-_SEGMENT = re.compile(r"[^/\\?#%\x00-\x1f\x7f\ud800-\udfff]+")
 
 
 def ask(
@@ -51,34 +41,7 @@ def ask(
     Raises:
         InvalidInput: The URL cannot be one.
     """
-    sent = {"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})}
-    content = None
-    if body is not None:
-        content = json.dumps(body).encode()
-        sent["Content-Type"] = "application/json"
-    try:
-        return httpx.Request(method, url, headers=sent, content=content, extensions={AUDIENCE: audience})
-    except (httpx.InvalidURL, TypeError, ValueError) as error:
-        raise InvalidInput(f"{shown(url)} is not a URL that can be asked: {error}") from error
-
-
-def segment(name: str, value: Any) -> str:
-    """Return *value* as one segment of a URL's path.
-
-    Args:
-        name: What it is, for the message.
-        value: A name out of a DAG, a connection or an answer.
-
-    Raises:
-        InvalidInput: It is empty, or would be more than one segment.
-    """
-    plain = isinstance(value, str) and value == value.strip() and value not in (".", "..")
-    if not plain or not _SEGMENT.fullmatch(value):
-        raise InvalidInput(
-            f"{name} is {shown(value)}, which cannot be part of a URL.",
-            fix="Give the plain name, without '/', '?', '#', '%', blanks around it or control characters.",
-        )
-    return quote(value, safe="@:!$&'()*+,;=-._~")
+    return web.ask(method, url, audience, body=body, headers=headers)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Huawei Cloud ModelArts workflows: what to ask, and what answers mean."""

@@ -1,0 +1,123 @@
+"""Asking for executions of workflows: where one is, and what the service says of it.
+
+Source: the API pages of ModelArts (2026) and recorded answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_batch_provider.answers import need
+from airflow_batch_provider.checks import choice
+from airflow_batch_provider.flow import RETRY, Flow, Retry, send
+from airflow_batch_provider.jobs import Job, JobRef, JobState
+from airflow_batch_provider.services.modelarts import steps
+from airflow_batch_provider.services.modelarts.answers import read
+from airflow_batch_provider.services.modelarts.project import Project, ProjectIds, uuid
+from airflow_batch_provider.services.modelarts.workflows import Workflows
+
+SERVICE = "modelarts"
+
+POLL = Retry(attempts=3, patience=60.0)
+"""A poll that is throttled or lost is asked again soon by its caller anyway."""
+
+
+@dataclass(frozen=True)
+class Executions:
+    """The executions of a project's workflows.
+
+    Args:
+        project: Where they are.
+        now: Wall clock, epoch seconds, that stamps submissions; default: the one that retries go by.
+        ids: Project ids that are known already.
+        name: Of the service.
+    """
+
+    project: Project
+    now: Callable[[], float] = RETRY.now
+    ids: ProjectIds = field(default_factory=ProjectIds)
+    name: str = SERVICE
+
+    @property
+    def workflows(self) -> Workflows:
+        """The workflows themselves."""
+        return Workflows(self.project, self.ids)
+
+    def reference(
+        self,
+        workflow_id: str,
+        execution_id: str,
+        *,
+        on_waiting_inputs: str = "fail",
+        submitted_at: float = 0.0,
+    ) -> JobRef:
+        """Return the reference of an execution that somebody else started.
+
+        Args:
+            workflow_id: UUID.
+            execution_id: UUID.
+            on_waiting_inputs: ``fail`` or ``wait``.
+            submitted_at: Epoch seconds, if known.
+
+        Raises:
+            InvalidInput: An id is none.
+        """
+        place = {
+            "workflow_id": uuid("workflow_id", workflow_id),
+            "on_waiting_inputs": choice("on_waiting_inputs", on_waiting_inputs, "fail", "wait"),
+        }
+        found = uuid("execution_id", execution_id)
+        return JobRef(SERVICE, found, place, submitted_at, url=self.project.console_url(workflow_id, found))
+
+    def get(self, ref: JobRef) -> Flow[Job]:
+        """Ask for one execution.
+
+        Its state is ``BLOCKED`` while a step waits for a person, unless the reference says to wait.
+        """
+        return self.job((yield from self.describe(ref)), ref)
+
+    def describe(self, ref: JobRef) -> Flow[dict[str, Any]]:
+        """Return an execution as the service describes it.
+
+        Raises:
+            NotFound: There is no such execution.
+        """
+        project = yield from self.located(ref)
+        doing = f"asking for execution {ref.id}"
+        response = yield from send(project.ask("GET", *path_of(ref)), retry=POLL)
+        answer = read(response, doing, action="get")
+        need(answer, doing, "execution_id")
+        return answer
+
+    def job(self, answer: dict[str, Any], ref: JobRef) -> Job:
+        """Read a job out of the service's description of an execution."""
+        status = steps.status_of(answer)
+        state = steps.STATES.get(status, JobState.UNKNOWN)
+        wants = "" if state.done else steps.wants(answer)
+        if wants and ref.place.get("on_waiting_inputs") != "wait":
+            state, status = JobState.BLOCKED, str(steps.waiting_steps(answer)[0]["status"])
+        return Job(
+            service=SERVICE,
+            id=ref.id,
+            name=str(answer.get("name") or ref.id),
+            state=state,
+            status=status,
+            detail=steps.reason(answer) if state in (JobState.FAILED, JobState.CANCELED) else wants,
+            url=ref.url,
+            endpoint=str(answer.get("workflow_name") or ref.place.get("workflow_name") or ""),
+        )
+
+    def located(self, ref: JobRef) -> Flow[Project]:
+        """Return the project of an execution, with its id."""
+        known = ref.place.get("project_id")
+        if known:
+            return Project(self.project.endpoints, self.project.region, known, self.project.workspace_id)
+        return (yield from self.ids.located(self.project))
+
+
+def path_of(ref: JobRef) -> tuple[str, str, str]:
+    """Return the path of an execution below ``workflows``."""
+    workflow_id = uuid("workflow_id", ref.place.get("workflow_id"))
+    return workflow_id, "executions", uuid("execution_id", ref.id)

@@ -1,0 +1,216 @@
+"""From plain mappings of names to values to what an execution is started with, typed as the workflow says.
+
+Values may be texts, because a template renders to text: ``"3"`` becomes 3 where the workflow says ``int``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow_batch_provider.answers import rows
+from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.services.modelarts import obs
+from airflow_batch_provider.services.modelarts.definition import plain
+from airflow_batch_provider.services.modelarts.names import near, unknown
+from airflow_batch_provider.values import RENDERED, is_nothing, mapping, shown
+
+_COPIED = ("name", "type", "format", "delay", "used_steps")
+
+
+def parameters(workflow: Mapping[str, Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the entries of an execution's ``parameters``.
+
+    Args:
+        workflow: As the service describes it, or an execution of it.
+        given: Parameter name to value.
+
+    Raises:
+        InvalidInput: The workflow has no such parameter, or its value is of another type or not one of the
+            values that the workflow allows.
+    """
+    known = _by_name(workflow, "parameters")
+    found = []
+    for name, value in mapping("parameters", given).items():
+        if name not in known:
+            raise unknown("parameters", name, known, "parameter of the workflow")
+        found.append({**_copied(known[name]), "value": _parameter(known[name], name, value)})
+    return found
+
+
+def data_requirements(workflow: Mapping[str, Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the entries of an execution's ``data_requirements``.
+
+    Args:
+        workflow: As the service describes it, or an execution of it.
+        given: Name to ``obs://bucket/key`` or ``/bucket/key``, or to a mapping as the service takes it, such
+            as ``{"obs_url": "/bucket/folder/"}``.
+
+    Raises:
+        InvalidInput: The workflow requires no such data, or the value cannot be that data.
+    """
+    known = _by_name(workflow, "data_requirements")
+    found = []
+    for name, value in mapping("data", given).items():
+        if name not in known:
+            if name in _by_name(workflow, "data"):
+                raise InvalidInput(
+                    f"data has {shown(name)}, which is fixed in the workflow.",
+                    fix=f"Update the workflow, or give what it requires: {near('', known)}",
+                )
+            raise unknown("data", name, known, "data requirement of the workflow")
+        found.append({**_copied(known[name]), "value": _datum(known[name], name, value)})
+    return found
+
+
+def missing(workflow: Mapping[str, Any], given: Mapping[str, Any], *, delayed_too: bool) -> list[str]:
+    """Return what an execution would wait for: texts such as ``parameter 'epochs' (int)``.
+
+    Args:
+        workflow: As the service describes it, or an execution of it.
+        given: Names of ``parameters`` and of ``data_requirements`` that are supplied, below these keys.
+        delayed_too: Whether to count those that may be supplied while the execution runs.
+    """
+    found = []
+    for key, what in (("parameters", "parameter"), ("data_requirements", "data")):
+        for row in rows(dict(workflow), key):
+            delayed = row.get("delay") is True
+            if (
+                row.get("name") in given.get(key, ())
+                or not _lacks(row, workflow)
+                or (delayed and not delayed_too)
+            ):
+                continue
+            found.append(f"{what} {row.get('name')!r} ({row.get('type') or 'of no type'})")
+    return found
+
+
+def boolean(value: Any) -> bool:
+    """Return a truth value, also when a template rendered it to text.
+
+    Raises:
+        ValueError: It is none.
+    """
+    words = {"true": True, "false": False}
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or value.lower() not in words:
+        raise ValueError
+    return words[value.lower()]
+
+
+def _lacks(row: Mapping[str, Any], workflow: Mapping[str, Any]) -> bool:
+    if row.get("value") is not None or row.get("default") is not None:
+        return False
+    # The service knows which of the others can be left out.
+    return row.get("delay") is True or workflow.get("param_ready") is not True
+
+
+def _by_name(workflow: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
+    return {str(row.get("name")): row for row in rows(dict(workflow), key)}
+
+
+def _copied(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: row[key] for key in _COPIED if row.get(key) is not None}
+
+
+def _parameter(row: Mapping[str, Any], name: str, value: Any) -> Any:
+    where = f"parameters[{name!r}]"
+    kind = str(row.get("type") or "").lower()
+    if value is None or (is_nothing(value) and kind not in ("str", "string")) or value == "None":
+        raise InvalidInput(f"{where} is {shown(value)}. {RENDERED}", fix="Give a value, or leave it out.")
+    typed = _typed(kind, where, plain(where, value))
+    allowed = row.get("enum")
+    if isinstance(allowed, list) and allowed and typed not in allowed:
+        offered = ", ".join(shown(one) for one in allowed[:20])
+        raise InvalidInput(f"{where} is {shown(value)}.", fix=f"The workflow allows {offered}.")
+    return typed
+
+
+def _typed(kind: str, where: str, value: Any) -> Any:
+    read, wanted = _READERS.get(kind, (_as_it_is, ""))
+    try:
+        return read(value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        raise InvalidInput(
+            f"{where} is {shown(value)}, and the workflow says that it is of type {kind}.",
+            fix=f"Give {wanted}.",
+        ) from None
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise TypeError
+    return str(value)
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise TypeError
+    return int(value)
+
+
+def _number(value: Any) -> float:
+    number = math.nan if isinstance(value, bool) else float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _json(value: Any) -> Any:
+    return plain("value", json.loads(value)) if isinstance(value, str) else value
+
+
+def _list(value: Any) -> list[Any]:
+    found = _json(value)
+    if not isinstance(found, list):
+        raise TypeError
+    return found
+
+
+# The page documents the first four; the others were seen in the vendor's SDK and in the Terraform provider's
+# tests. What is of another type is sent as it is given.
+_READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "str": (_text, "a text"),
+    "int": (_integer, "a whole number"),
+    "bool": (boolean, "true or false"),
+    "float": (_number, "a number"),
+    "string": (_text, "a text"),
+    "integer": (_integer, "a whole number"),
+    "boolean": (boolean, "true or false"),
+    "json": (_json, "JSON"),
+    "list": (_list, "a list"),
+}
+
+
+def _datum(row: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
+    where = f"data[{name!r}]"
+    if is_nothing(value):
+        raise InvalidInput(f"{where} is {shown(value)}. {RENDERED}", fix="Give a value, or leave it out.")
+    if isinstance(value, Mapping):
+        return {
+            key: _obs_url(f"{where}.{key}", found) if key == "obs_url" else found
+            for key, found in plain(where, value).items()
+        }
+    if str(row.get("type") or "obs") == "obs":
+        return {"obs_url": _obs_url(where, value)}
+    raise InvalidInput(
+        f"{where} is {shown(value)}, and the workflow says that it is of type {row.get('type')}.",
+        fix="Give a mapping as the service takes it for this type.",
+    )
+
+
+def _obs_url(where: str, value: Any) -> str:
+    if not obs.is_obs_path(value):
+        raise InvalidInput(
+            f"{where} is {shown(value)}, which is not a path of OBS.",
+            fix="Write obs://bucket/folder/ or /bucket/folder/; a bucket's name has 3 to 63 lower-case "
+            "letters, digits, '-' and '.'.",
+        )
+    return obs.api_path(value)

@@ -1,0 +1,165 @@
+"""A project: its address, requests to it, and finding its id.
+
+Source: the vendor's Python SDK, which sends ``X-Project-Id`` with every signed request of a project and looks
+an id that is not given up by the region's name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+from urllib.parse import quote
+
+import httpx
+
+from airflow_batch_provider import web
+from airflow_batch_provider.answers import rows
+from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.flow import Flow, send
+from airflow_batch_provider.services.modelarts.answers import read
+from airflow_batch_provider.services.modelarts.regions import Endpoints
+from airflow_batch_provider.values import shown
+from airflow_batch_provider.web import segment
+
+Audience: TypeAlias = Literal["modelarts", "iam", "none"]
+"""Whose host a request goes to: the workflow API's, IAM's, or any other, which sees no credential."""
+
+_PROJECT_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project of an account in a region.
+
+    Args:
+        endpoints: Where the services are.
+        region: Id of the region, which is also the name of its first project.
+        id: The project's id; empty to look it up by the region's name.
+        workspace_id: ModelArts workspace of new workflows and executions; empty for the default one.
+    """
+
+    endpoints: Endpoints
+    region: str
+    id: str = ""
+    workspace_id: str = ""
+
+    def ask(
+        self, method: str, *segments: str, body: Any = None, query: dict[str, Any] | None = None
+    ) -> httpx.Request:
+        """Build a request to the workflow API.
+
+        Args:
+            method: HTTP method.
+            *segments: Of the path below ``workflows``, each one name.
+            body: Sent as JSON; ``None`` sends no body.
+            query: Parameters; those that are ``None`` or empty are left out.
+        """
+        path = "".join("/" + segment("id", part) for part in segments)
+        url = f"{self.endpoints.modelarts}/v2/{project_id('project_id', self.id)}/workflows{path}"
+        headers = {"X-Project-Id": self.id}
+        return _ask(method, url + _query(query or {}), "modelarts", body=body, headers=headers)
+
+    def console_url(self, workflow_id: str = "", execution_id: str = "") -> str:
+        """Return the page of ModelArts in the web console.
+
+        The console's own addresses of executions are not documented: the page opens at the region's
+        workflows, and the ids stand in the address for whoever reads it.
+        """
+        place = "/".join(quote(part, safe="") for part in ("workflow", workflow_id, execution_id) if part)
+        return f"{self.endpoints.console}/modelarts/?region={quote(self.region, safe='')}#/{place}"
+
+
+def project_id(field_name: str, value: Any) -> str:
+    """Return *value* if it can be a project's id.
+
+    Raises:
+        InvalidInput: It cannot.
+    """
+    if not isinstance(value, str) or not _PROJECT_ID.fullmatch(value):
+        raise InvalidInput(
+            f"{field_name} is {shown(value)}.",
+            fix="Give the project's id as My Credentials in the console shows it: up to 64 letters, digits "
+            "and hyphens.",
+        )
+    return value
+
+
+def uuid(field_name: str, value: Any, *, name_field: str = "") -> str:
+    """Return *value* if it is the id of a workflow or an execution.
+
+    The service refuses anything but a UUID, in words that name neither the field nor the value.
+
+    Args:
+        field_name: What it is called.
+        value: The id.
+        name_field: What to give instead for a name, if anything.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        instead = f"; for a name, give {name_field}" if name_field else ""
+        raise InvalidInput(
+            f"{field_name} is {shown(value)}, which is not an id of ModelArts.",
+            fix=f"Give a UUID such as f1642618-43eb-4ab1-a0b1-9cc584182c60{instead}.",
+        )
+    return value
+
+
+@dataclass(frozen=True)
+class ProjectIds:
+    """Project ids that were looked up: one look-up for all tasks that share a connection."""
+
+    known: dict[tuple[str, str], str] = field(default_factory=dict, repr=False, compare=False)
+
+    def located(self, project: Project) -> Flow[Project]:
+        """Return the project with its id, asking IAM for it if need be.
+
+        Raises:
+            InvalidInput: The account has no project, or several, of the region's name.
+            BatchError: The look-up failed.
+        """
+        if project.id:
+            return project
+        key = (project.endpoints.iam, project.region)
+        if key not in self.known:
+            self.known[key] = yield from _look_up(project)
+        return replace(project, id=self.known[key])
+
+
+def _look_up(project: Project) -> Flow[str]:
+    doing = f"looking up the project of region {project.region!r}"
+    url = f"{project.endpoints.iam}/v3/projects" + _query({"name": project.region})
+    found = rows(read((yield from send(_ask("GET", url, "iam"))), doing), "projects")
+    ids = [str(row["id"]) for row in found if row.get("id")]
+    if len(ids) != 1:
+        several = f"{len(ids)} projects named {project.region!r}" if ids else "no such project"
+        raise InvalidInput(
+            f"project_id is not given, and the account has {several}.",
+            fix="Give the connection's project_id, as My Credentials in the console shows it, and check "
+            "region.",
+        )
+    return project_id("The project's id in IAM's answer", ids[0])
+
+
+def _ask(
+    method: str, url: str, audience: Audience, *, body: Any = None, headers: dict[str, str] | None = None
+) -> httpx.Request:
+    return web.ask(method, url, audience, body=body, headers=headers)
+
+
+def _query(parameters: dict[str, Any]) -> str:
+    # As it is signed: with "%20", where httpx writes "+", which not every gateway reads as a blank.
+    pairs = [(name, str(value)) for name, value in parameters.items() if value not in (None, "")]
+    return "?" * bool(pairs) + "&".join(
+        f"{quote(name, safe='~')}={_quoted(name, text)}" for name, text in pairs
+    )
+
+
+def _quoted(name: str, text: str) -> str:
+    try:
+        return quote(text, safe="~")
+    except UnicodeError:
+        raise InvalidInput(f"{name} is {shown(text)}, which no URL can carry.", fix="Give a text.") from None

@@ -1,0 +1,207 @@
+"""Workflows: create, find, get, list, change and delete them.
+
+Source: the API pages of ModelArts, and the vendor's SDK and Terraform provider where these differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from airflow_batch_provider.answers import need, rows
+from airflow_batch_provider.errors import (
+    AnswerLost,
+    InvalidInput,
+    NotFound,
+    ServiceUnavailable,
+    UnexpectedAnswer,
+)
+from airflow_batch_provider.flow import Flow, send
+from airflow_batch_provider.services.modelarts.answers import read
+from airflow_batch_provider.services.modelarts.definition import Definition
+from airflow_batch_provider.services.modelarts.names import near
+from airflow_batch_provider.services.modelarts.project import Project, ProjectIds, uuid
+
+PAGE = 100
+"""Rows that are asked for at once, as the Terraform provider does."""
+_PAGES = 20
+_PAGES_FOR_NEAR_NAMES = 3
+
+
+@dataclass(frozen=True)
+class Workflows:
+    """The workflows of a project.
+
+    Args:
+        project: Where they are.
+        ids: Project ids that are known already.
+    """
+
+    project: Project
+    ids: ProjectIds = field(default_factory=ProjectIds)
+
+    def create(self, order: Definition) -> Flow[dict[str, Any]]:
+        """Create a workflow. The request is sent once; only a refusal that did nothing is asked again.
+
+        Args:
+            order: What `definition.definition` returned.
+
+        Returns:
+            The workflow; ``workflow_id`` is its id.
+
+        Raises:
+            AnswerLost: It may have been created.
+            BatchError: The service refused.
+        """
+        project = yield from self.ids.located(self.project)
+        doing = f"creating workflow {order.name!r}"
+        body = {**_workspace(project, order.body), **order.body}
+        response = yield from send(project.ask("POST", body=body), repeatable=False)
+        try:
+            answer = read(response, doing, action="create")
+            need(answer, doing, "workflow_id")
+        except (ServiceUnavailable, UnexpectedAnswer) as error:
+            raise AnswerLost(
+                f"{error.message} [HTTP {response.status_code}]",
+                fix=f"Look whether there is a workflow {order.name!r} before you create it again.",
+            ) from error
+        return answer
+
+    def ensure(self, order: Definition) -> Flow[tuple[dict[str, Any], bool]]:
+        """Return the workflow of the definition's name, creating it if there is none.
+
+        One that exists is not changed. If the answer to the creation is lost, its name is looked up again.
+
+        Returns:
+            The workflow, and whether it was created now.
+
+        Raises:
+            InvalidInput: Several workflows have this name.
+            BatchError: The service refused.
+        """
+        found = yield from self._named(order.name)
+        if found:
+            return found, False
+        try:
+            return (yield from self.create(order)), True
+        except AnswerLost:
+            found = yield from self._named(order.name)
+            if not found:
+                raise
+            return found, True
+
+    def find(self, name: str) -> Flow[dict[str, Any]]:
+        """Return the one workflow of a name.
+
+        Raises:
+            NotFound: There is none; names that are like it are offered.
+            InvalidInput: There are several; their ids are told.
+        """
+        found = yield from self._named(name)
+        if not found:
+            others = yield from self.list(pages=_PAGES_FOR_NEAR_NAMES)
+            known = {str(row["name"]) for row in others if row.get("name")}
+            raise NotFound(f"No workflow of this project is named {name!r}.", fix=near(name, known))
+        return found
+
+    def get(self, workflow_id: str) -> Flow[dict[str, Any]]:
+        """Return a workflow as the service describes it.
+
+        Raises:
+            NotFound: There is none of this id.
+        """
+        doing = f"asking for workflow {workflow_id}"
+        response = yield from self._ask("GET", workflow_id)
+        answer = read(response, doing, action="get")
+        need(answer, doing, "workflow_id")
+        return answer
+
+    def list(
+        self, *, name: str = "", exact: bool = False, label: str = "", status: str = "", pages: int = _PAGES
+    ) -> Flow[list[dict[str, Any]]]:
+        """Return workflows as the service describes them.
+
+        Args:
+            name: Only those whose name contains this.
+            exact: Only those whose name is *name*.
+            label: Only those with this label.
+            status: Only those whose last execution has this status.
+            pages: How many pages to read at most, of `PAGE` rows.
+        """
+        project = yield from self.ids.located(self.project)
+        search = ("equal" if exact else "contain") if name else ""
+        query = {"name": name, "search_type": search, "labels": label, "status": status}
+        query["workspace_id"] = project.workspace_id
+        found = yield from paged(project, (), query, "listing workflows", pages)
+        return [row for row in found if not exact or row.get("name") == name]
+
+    def update(self, workflow_id: str, changed: Definition) -> Flow[dict[str, Any]]:
+        """Change a workflow; return it as the service describes it then.
+
+        Args:
+            workflow_id: UUID.
+            changed: What `definition.changes` returned.
+        """
+        response = yield from self._ask("PUT", workflow_id, body=changed.body)
+        return read(response, f"changing workflow {workflow_id}", action="update")
+
+    def delete(self, workflow_id: str) -> Flow[bool]:
+        """Delete a workflow; harmless if it is gone.
+
+        Returns:
+            Whether there was one. ``False`` also when an answer was lost and the deletion asked for again.
+        """
+        response = yield from self._ask("DELETE", workflow_id)
+        try:
+            read(response, f"deleting workflow {workflow_id}", action="delete")
+        except NotFound:
+            return False
+        return True
+
+    def _ask(self, method: str, workflow_id: str, *, body: Any = None) -> Flow[httpx.Response]:
+        workflow_id = uuid("workflow_id", workflow_id, name_field="workflow_name")
+        project = yield from self.ids.located(self.project)
+        return (yield from send(project.ask(method, workflow_id, body=body)))
+
+    def _named(self, name: str) -> Flow[dict[str, Any] | None]:
+        found = yield from self.list(name=name, exact=True)
+        if len(found) > 1:
+            ids = ", ".join(str(row.get("workflow_id")) for row in found)
+            raise InvalidInput(f"{len(found)} workflows are named {name!r}.", fix=f"Give workflow_id: {ids}.")
+        return found[0] if found else None
+
+
+def paged(
+    project: Project, segments: tuple[str, ...], query: dict[str, Any], doing: str, pages: int
+) -> Flow[list[dict[str, Any]]]:
+    """Return the rows of a list, page by page; a page that is not full is the last.
+
+    Args:
+        project: With its id.
+        segments: Of the path.
+        query: Parameters besides ``limit`` and ``offset``, which counts rows.
+        doing: What is asked, as a gerund.
+        pages: How many pages to read at most.
+    """
+    found: list[dict[str, Any]] = []
+    for offset in _offsets(pages):
+        request = project.ask("GET", *segments, query={**query, "limit": PAGE, "offset": offset})
+        page = rows(read((yield from send(request)), doing, action="list"), "items")
+        found += page
+        if len(page) < PAGE:
+            break
+    return found
+
+
+def _offsets(pages: int) -> Iterator[int]:
+    return iter(range(0, pages * PAGE, PAGE))
+
+
+def _workspace(project: Project, body: dict[str, Any]) -> dict[str, Any]:
+    """Return the workspace of the connection, unless the definition names one."""
+    return (
+        {"workspace_id": project.workspace_id} if project.workspace_id and "workspace_id" not in body else {}
+    )
