@@ -122,6 +122,10 @@ class Processes:
                 process.wait(_KILL_SECONDS)
                 del self.running[name]
 
+    def kill(self, name: str) -> None:
+        """End the component *name* by SIGKILL."""
+        self._kill([name])
+
     def _kill(self, names: list[str]) -> None:
         deadline = time.monotonic() + _KILL_SECONDS
         while left := [process for name in names for process in self.members(name)]:

@@ -153,6 +153,10 @@ class LocalAirflow:
             f"{component} to start again", lambda: self._check_started([component], began), _RESTART_SECONDS
         )
 
+    def kill(self, component: str) -> None:
+        """End *component* and all that it forked by SIGKILL."""
+        self._processes.kill(component)
+
     @property
     def processes(self) -> dict[str, Popen[bytes]]:
         """The main process of each component, by name; each leads its own session and process group."""

@@ -34,7 +34,8 @@ class Fault:
         status: The HTTP status of ``status``.
         headers: Headers of ``status``, such as ``Retry-After``.
         body: The body of ``status``: JSON, or a string sent as plain text.
-        effect: Whether ``status`` lets the request take effect before its answer is replaced.
+        effect: Whether ``status`` lets the request take effect before its answer is replaced, and ``latency``
+            before the delay.
     """
 
     action: Action

@@ -123,14 +123,24 @@ class Gateway:
 
     async def _serve(self, exchange: _Exchange) -> None:
         fault: Fault | None = None
+        late = 0.0
         for struck in exchange.faults:
-            if struck.action == "latency":
+            if struck.action == "latency" and struck.effect:
+                late += struck.seconds
+            elif struck.action == "latency":
                 await asyncio.sleep(struck.seconds)
             elif struck.action == "expire_tokens":
                 self._world.tokens.expire_all()
             else:
                 fault = struck
-        if fault is None:
+        if fault is None and late:
+            answer = _Answer()
+            await self._answer(exchange, answer.send)
+            await asyncio.sleep(late)
+            send = self._recording(exchange)
+            await send(answer.start)
+            await send({"type": "http.response.body", "body": answer.body})
+        elif fault is None:
             await self._answer(exchange, self._recording(exchange))
         elif fault.action == "drop_before" or (fault.action == "status" and not fault.effect):
             await exchange.body.drain()

@@ -86,9 +86,18 @@ class EmulatorProcess:
             os.kill(self.process.pid, how)
             self.process.wait(30)
 
+    def control(self, method: str, what: str, body: object = None) -> httpx.Response:
+        """Speak to the emulator about itself."""
+        with httpx.Client(trust_env=False) as client:
+            return client.request(method, f"{self.url}/_emulator/{what}", json=body).raise_for_status()
+
+    def requests(self, plane: str) -> list[dict]:
+        """Return the requests that were answered, or whose connection was dropped."""
+        return self.control("GET", f"requests?plane={plane}").json()["requests"]
+
     def jobs(self, endpoint: str = "digits") -> list[dict]:
         """Return what the emulator knows of the jobs that an endpoint really accepted."""
-        jobs = httpx.get(f"{self.url}/_emulator/jobs", trust_env=False).json()["jobs"]
+        jobs = self.control("GET", "jobs").json()["jobs"]
         return [job for job in jobs if job["endpoint"] == endpoint]
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from .conftest import WORKSPACE
+from .conftest import WORKSPACE, wait_for
 
 ENDPOINT = f"{WORKSPACE}/batchEndpoints/digits"
 
@@ -92,6 +92,17 @@ class TestActions:
 
         assert answer.headers["content-type"].startswith("text/html")
         assert answer.text.startswith("<!DOCTYPE html>")
+
+    def test_latency_with_effect_delays_the_answer_alone(self, azure):
+        """The job is there while its answer is still under way."""
+        azure.faults({"action": "latency", "seconds": 2.0, "effect": True, "match": {"method": "POST"}})
+        before = jobs(azure)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(azure.invoke, "waiting")
+            with httpx.Client(trust_env=False) as other:
+                wait_for(lambda: len(other.get(f"{azure.url}/_emulator/jobs").json()["jobs"]) > before)
+            assert not answer.done()
+        assert azure.journal_of(answer.result().json()["name"])
 
     def test_latency_delays_and_lets_another_fault_strike_too(self, azure):
         azure.faults({"action": "latency", "seconds": 0.2}, {"action": "status", "status": 500})

@@ -16,6 +16,7 @@ import httpx
 from airflow_batch_provider.errors import (
     AnswerLost,
     BatchError,
+    ConnectionFailed,
     InvalidInput,
     ServiceUnavailable,
     UnexpectedAnswer,
@@ -138,7 +139,11 @@ class BatchEndpoints:
         properties = plan.properties(marker)
         request = ask("POST", plan.scoring_uri, "ml", body={"properties": properties}, headers=headers)
         submitted_at = self.now()
-        response = yield from send(request, repeatable=False)
+        try:
+            response = yield from send(request, repeatable=False)
+        except (ServiceUnavailable, UnexpectedAnswer) as error:
+            # Raised where the token was to come from, so the request was not sent.
+            raise ConnectionFailed(error.summary(), fix=error.fix) from error
         try:
             answer = read(response, doing, fix=_invoke_fix(response, plan), action=_INVOKE_ACTION)
             new = _new_job_id(answer, doing)

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_batch_provider.errors import InvalidInput
-from airflow_batch_provider.flow import Flow, Retry, send
+from airflow_batch_provider.errors import AuthenticationFailed, InvalidInput, UnexpectedAnswer
+from airflow_batch_provider.flow import Flow, Retry, pause, send
 from airflow_batch_provider.jobs import Job, JobRef, JobState
 from airflow_batch_provider.services.azure_ml.answers import inner, read, rows
 from airflow_batch_provider.services.azure_ml.workspace import Audience, ask, segment
@@ -41,6 +41,8 @@ STATES = {
 
 # A poll that is throttled or lost is asked again soon by its caller anyway.
 POLL = Retry(attempts=3, patience=60.0)
+
+_TRIES = 4
 
 # Our own outputs are written to a folder that is called like the marker.
 _IN_PATH = re.compile(r"/(airflow-[0-9a-f]{24})/")
@@ -73,13 +75,22 @@ def listed(url: str, audience: Audience, doing: str, *, since: float = 0.0, page
     found: list[dict[str, Any]] = []
     following: Any = url
     for _ in range(pages):
-        response = yield from send(ask("GET", following, audience))
-        page = read(response, doing, action="jobs/read")
+        page = yield from _page(following, audience, doing)
         found += [row for row in rows(page) if job_id(row.get("name"))]
         following = page.get("nextLink")
         if not following or _is_past(found, since):
             return Listed(found, complete=True)
     return Listed(found, complete=False)
+
+
+def _page(url: Any, audience: Audience, doing: str) -> Flow[dict[str, Any]]:
+    """Read one page. A long list takes many, so one spoilt answer must not spoil the whole look."""
+    for _ in range(_TRIES - 1):
+        try:
+            return read((yield from send(ask("GET", url, audience))), doing, action="jobs/read")
+        except (UnexpectedAnswer, AuthenticationFailed):
+            yield from pause(1.0)
+    return read((yield from send(ask("GET", url, audience))), doing, action="jobs/read")
 
 
 def _is_past(found: list[dict[str, Any]], since: float) -> bool:

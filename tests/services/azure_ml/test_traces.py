@@ -92,6 +92,15 @@ def test_a_list_in_descending_order_is_read_no_further_than_needed(times, pages)
     assert played.returned.complete
 
 
+@pytest.mark.parametrize("spoilt", [httpx.Response(200, html="<p>"), refused(401), refused(503)])
+def test_a_spoilt_page_is_asked_for_again(spoilt):
+    """Not the whole list."""
+    played = read(page(row("j1"), next_link=NEXT), spoilt, page(row("j2")))
+
+    assert [str(request.url) for request in played.requests] == [SCORING_URI, NEXT, NEXT]
+    assert [found["name"] for found in played.returned.rows] == ["j1", "j2"]
+
+
 def test_rows_that_are_none_are_left_out():
     """What has no usable name is no job."""
     answer = httpx.Response(200, json={"value": [None, 7, {}, {"name": "a/b"}, {"name": {}}, row("j1")]})
@@ -235,7 +244,7 @@ def test_resource_manager_is_asked_for_a_marker_that_the_data_plane_does_not_sho
 
 
 @pytest.mark.parametrize(
-    "broken", [[refused(404)], [refused(500)] * 5, [httpx.Response(200, html="<p>")], [refused(403)]]
+    "broken", [[refused(404)], [refused(500)] * 5, [httpx.Response(200, html="<p>")] * 4, [refused(403)]]
 )
 def test_a_data_plane_that_cannot_list_is_replaced(broken):
     """Resource Manager's jobs count as alike if they may be the endpoint's; their inputs are not told."""
