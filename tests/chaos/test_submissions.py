@@ -169,7 +169,7 @@ def test_every_submission_has_one_job_whatever_goes_wrong(emulator):
     print(f"{len(requests)} requests, {hit / len(requests):.0%} with a fault, {seconds:.0f} s")
     print(f"outcomes {dict(outcomes)}, ends of tries {dict(tries)}")
     for task in submissions:
-        if task.outcome not in ("Completed",):
+        if task.outcome != "Completed":
             print(task.identity.run_id, task.identity.map_index, *task.errors, sep="\n  ")
 
     unknown = [task for task in submissions if task.outcome == "SubmissionUnknown"]

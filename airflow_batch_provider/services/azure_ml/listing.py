@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_batch_provider.errors import AuthenticationFailed, InvalidInput, UnexpectedAnswer
+from airflow_batch_provider.errors import PASSING, AuthenticationFailed, InvalidInput
 from airflow_batch_provider.flow import Flow, Retry, pause, send
 from airflow_batch_provider.jobs import Job, JobRef, JobState
 from airflow_batch_provider.services.azure_ml.answers import inner, read, rows
@@ -88,8 +88,8 @@ def _page(url: Any, audience: Audience, doing: str) -> Flow[dict[str, Any]]:
     for _ in range(_TRIES - 1):
         try:
             return read((yield from send(ask("GET", url, audience))), doing, action="jobs/read")
-        except (UnexpectedAnswer, AuthenticationFailed):
-            yield from pause(1.0)
+        except (*PASSING, AuthenticationFailed):
+            yield from pause(2.0)
     return read((yield from send(ask("GET", url, audience))), doing, action="jobs/read")
 
 

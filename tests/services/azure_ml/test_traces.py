@@ -244,7 +244,7 @@ def test_resource_manager_is_asked_for_a_marker_that_the_data_plane_does_not_sho
 
 
 @pytest.mark.parametrize(
-    "broken", [[refused(404)], [refused(500)] * 5, [httpx.Response(200, html="<p>")] * 4, [refused(403)]]
+    "broken", [[refused(404)], [refused(500)] * 20, [httpx.Response(200, html="<p>")] * 4, [refused(403)]]
 )
 def test_a_data_plane_that_cannot_list_is_replaced(broken):
     """Resource Manager's jobs count as alike if they may be the endpoint's; their inputs are not told."""
@@ -265,7 +265,7 @@ def test_a_data_plane_that_cannot_list_is_replaced(broken):
     ("answers", "kind"),
     [
         ([refused(404), refused(403)], PermissionDenied),
-        ([page(row()), *[refused(503)] * 5], ServiceUnavailable),
+        ([page(row()), *[refused(503)] * 20], ServiceUnavailable),
     ],
 )
 def test_what_cannot_be_listed_is_an_error(answers, kind):
