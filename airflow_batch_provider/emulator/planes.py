@@ -15,8 +15,13 @@ _ROOTS = {
     "discovery": "discovery",
     "blob": "blob",
     "runs": "studio",
+    "v2": "modelarts",
+    "v3": "iam",
+    "v3.0": "iam",
+    "obs": "obs",
     "_emulator": "control",
 }
+_EXACT = frozenset({"blob", "obs", "modelarts", "iam"})
 _FIXED = (
     *("subscriptions", "resourceGroups", "providers", "locations", "workspaces", "datastores", "listSecrets"),
     *("computes", "codes", "models", "environments", "components", "data", "versions", "batchEndpoints"),
@@ -28,7 +33,7 @@ _BLOB_HOST = re.compile(r"(?P<account>[a-z0-9]{3,24})\.blob\.", re.IGNORECASE)
 
 
 def plane_of(path: str) -> str:
-    """Return the plane of a path: arm, batch, history, data, discovery, blob, studio, control or entra."""
+    """Return the plane of a path: one of the names above, else entra, whose paths begin with any tenant."""
     return _ROOTS.get(path.lstrip("/").partition("/")[0].lower(), "entra")
 
 
@@ -38,6 +43,8 @@ def canonical_path(path: str) -> str:
     Only keys are changed, that is every second segment from ``subscriptions`` on, and the provider's name: a
     workspace that happens to be called ``Jobs`` keeps its name.
     """
+    if plane_of(path) in _EXACT:
+        return path
     segments = path.split("/")
     start = next((i for i, segment in enumerate(segments) if segment.lower() == "subscriptions"), None)
     if start is None:

@@ -17,7 +17,9 @@ class Settings:
         repeatability_dedupe: Whether a repeated ``repeatability_request-id`` gives the first job again.
         keep_tags: Whether custom tags and properties of an invoke are kept on the job.
         page_size: Jobs on one page of a list.
-        token_lifetime: Seconds until a token expires.
+        token_lifetime: Seconds until a token of Microsoft Entra ID expires.
+        iam_token_lifetime: Seconds until a token of Huawei Cloud's IAM expires.
+        keep_labels: Whether the labels of a new ModelArts execution are kept on it.
     """
 
     list_lag: float = 0.0
@@ -25,6 +27,8 @@ class Settings:
     keep_tags: bool = True
     page_size: int = 100
     token_lifetime: float = 3599.0
+    iam_token_lifetime: float = 86400.0
+    keep_labels: bool = True
 
     def changed(self, changes: dict[str, Any]) -> Settings:
         """Return these settings with some replaced.
