@@ -123,7 +123,7 @@ class Gateway:
             await self._app(scope, receive, send)
             return
         host = HTTPConnection(scope).headers.get("host", "")
-        path = planes.canonical_path(planes.blob_path(host, scope["path"]))
+        path = planes.canonical_path(planes.storage_path(host, scope["path"]))
         scope = {**scope, "path": path, "raw_path": path.encode()}
         plane = planes.plane_of(path)
         if plane == "control":

@@ -29,6 +29,7 @@ _FIXED = (
     *("dataversion", "runs", "children", "details", "rundata"),
 )
 _CANONICAL = {word.lower(): word for word in _FIXED} | {PROVIDER.lower(): PROVIDER}
+_OBS_HOST = re.compile(r"(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.obs\.", re.IGNORECASE)
 _BLOB_HOST = re.compile(r"(?P<account>[a-z0-9]{3,24})\.blob\.", re.IGNORECASE)
 
 
@@ -56,7 +57,12 @@ def canonical_path(path: str) -> str:
     return "/".join(segments)
 
 
-def blob_path(host: str, path: str) -> str:
-    """Return the path under ``/blob`` for a request to ``{account}.blob.*``; other paths as they are."""
-    match = _BLOB_HOST.match(host)
-    return f"/blob/{match['account'].lower()}{path}" if match else path
+def storage_path(host: str, path: str) -> str:
+    """Return the path of a request to a storage host; other paths as they are.
+
+    ``{account}.blob.*`` is what ``/blob/{account}`` is, ``{bucket}.obs.*`` what ``/obs/{bucket}`` is.
+    """
+    blob, obs = _BLOB_HOST.match(host), _OBS_HOST.match(host)
+    if blob:
+        return f"/blob/{blob['account'].lower()}{path}"
+    return f"/obs/{obs['bucket'].lower()}{path}" if obs else path

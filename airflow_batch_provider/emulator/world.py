@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class World:
-    """The stores of one emulator and the runner of its jobs.
+    """The stores of one emulator and the runners of its jobs.
 
     Args:
         folder: The state folder.

@@ -135,6 +135,15 @@ class TestObjects:
         assert texts(done, "Key") == ["big"]
         assert ask("GET", f"{bucket}/big").content == b"hello world"
 
+    def test_bucket_may_be_in_the_host(self, ask, huawei, bucket):
+        hosted = AUTH | {"Host": f"{bucket}.obs.cn-north-4.myhuaweicloud.com"}
+
+        got = huawei.http.get("/d%20e/%C3%BC.txt", headers=hosted)
+        listed = huawei.http.get("/?list-type=2&prefix=c", headers=hosted)
+
+        assert got.text == "d e/ü.txt"
+        assert texts(listed, "Contents/Key") == ["c.txt"]
+
 
 class TestListing:
     def test_second_version_in_pages(self, ask, bucket):

@@ -1,3 +1,3 @@
-"""OBS, Huawei Cloud's object storage, as far as S3 clients of batch jobs use it: path-style addresses."""
+"""OBS, Huawei Cloud's object storage, as far as S3 clients of batch jobs use it."""
 
 from __future__ import annotations

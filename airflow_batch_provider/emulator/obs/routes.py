@@ -1,4 +1,4 @@
-"""OBS over HTTP, S3-compatible: ``/obs`` is the endpoint, ``/obs/{bucket}/{key}`` an object.
+"""OBS over HTTP, S3-compatible: ``/obs/{bucket}/{key}`` or, at a host ``{bucket}.obs.*``, ``/{key}``.
 
 Buckets: list, create, exists, location, delete, both versions of the listing, delete of many keys. Objects:
 Get with ranges and conditions, Head, Put with conditions and metadata, Delete, and multipart uploads.
