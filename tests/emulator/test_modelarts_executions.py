@@ -70,6 +70,7 @@ class TestStart:
                 {"parameters": [{"name": "p", "value": "x"}]},
                 "the value 'x' of parameter p is not of type int",
             ),
+            ({"parameters": {"p": 1}}, "parameters is a list of objects"),
             ({"parameters": [{"name": "p", "value": True}]}, "is not of type int"),
             ({}, "parameters 'p' has no value"),
             ({"scene_id": "s"}, "no scene 's'"),
@@ -319,6 +320,15 @@ class TestActions:
         assert again["status"] == "completed"
         assert find(again, "a") == find(ended, "a")
         assert find(again, "b")["uuid"] != find(ended, "b")["uuid"]
+
+    def test_rerun_of_a_step_runs_all_that_waits_for_it_again(self, huawei):
+        workflow, ended = huawei.run(step("a"), step("b", "a"), step("c", "b"), step("other"))
+
+        huawei.act(workflow, ended["execution_id"], "rerun", policies={"rerun_steps": ["a"]})
+
+        again = huawei.ended(workflow, ended["execution_id"])
+        kept = [run["step_name"] for run in again["steps_execution"] if run in ended["steps_execution"]]
+        assert (again["status"], kept) == ("completed", ["other"])
 
     def test_rerun_without_steps_begins_anew(self, huawei):
         workflow, ended = huawei.run(step("a"))

@@ -111,7 +111,10 @@ def given(definition: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     """
     changed = dict(definition)
     for section in ("parameters", "data_requirements"):
-        values = {item.get("name"): item.get("value") for item in body.get(section) or []}
+        asked = body.get(section) or []
+        if not isinstance(asked, list) or not all(isinstance(item, dict) for item in asked):
+            raise invalid(f"{section} is a list of objects")
+        values = {item.get("name"): item.get("value") for item in asked}
         items = {item["name"]: item for item in definition.get(section) or []}
         for name, value in values.items():
             if name not in items:

@@ -41,6 +41,8 @@ def check_workflow(body: dict[str, Any]) -> None:
         for key, kind in (("inputs", "JobInput"), ("outputs", "JobOutput")):
             for item in _objects(step, key, "WorkflowStep"):
                 _check_name(kind, item.get("name"), _INPUT)
+        _objects(step, "conditions", "WorkflowStep")
+        _check_shapes(step)
         _check_policy(step)
     for section, (kind, pattern) in _SECTIONS.items():
         items = _objects(body, section, "Workflow")
@@ -74,6 +76,15 @@ def _check_graph(body: dict[str, Any], steps: list[dict[str, Any]]) -> None:
         raise invalid(f"steps wait for each other in a circle: {' -> '.join(circle)}")
     for text in references.within(steps):
         _check_reference(text, body, names)
+
+
+def _check_shapes(step: dict[str, Any]) -> None:
+    for key in ("properties", "policy"):
+        if not isinstance(step.get(key) or {}, dict):
+            raise invalid(f"{key} of step {step['name']} is an object")
+    for key in ("depend_steps", "if_then_steps", "else_then_steps"):
+        if not isinstance(step.get(key) or [], list):
+            raise invalid(f"{key} of step {step['name']} is a list of strings")
 
 
 def _check_policy(step: dict[str, Any]) -> None:

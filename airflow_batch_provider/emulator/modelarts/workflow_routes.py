@@ -59,7 +59,8 @@ def _copied(request: Request, body: dict[str, Any]) -> dict[str, Any]:
 
 def _from_gallery(body: dict[str, Any]) -> dict[str, Any]:
     """Return a workflow of one step that only takes its time: the emulator has no gallery."""
-    if not body["gallery_subscription"].get("content_id"):
+    subscription = body["gallery_subscription"]
+    if not isinstance(subscription, dict) or not subscription.get("content_id"):
         raise invalid("gallery_subscription.content_id is required")
     step = {"name": "gallery_step", "title": "gallery_step", "type": "job", "properties": {}, "policy": {}}
     return body | {"steps": [step], "source": "ai_gallery"}
