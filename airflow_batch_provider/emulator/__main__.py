@@ -47,11 +47,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _greeting(emulator: Emulator) -> str:
-    connection = json.dumps(emulator.airflow_connection(), separators=(",", ":"))
+    connections = {
+        "AIRFLOW_CONN_AZURE_ML_DEFAULT": emulator.airflow_connection(),
+        "AIRFLOW_CONN_MODELARTS_DEFAULT": emulator.modelarts_connection(),
+    }
     lines = [
         f"Batch emulator is ready at {emulator.url}",
-        f"State in {emulator.state_dir}; Ctrl-C ends it. The connection for Airflow:",
-        f"export AIRFLOW_CONN_AZURE_ML_DEFAULT='{connection}'",
+        f"State in {emulator.state_dir}; Ctrl-C ends it. The connections for Airflow:",
+        *(
+            f"export {name}='{json.dumps(value, separators=(',', ':'))}'"
+            for name, value in connections.items()
+        ),
     ]
     if emulator.ca_file:
         lines.append(f"export SSL_CERT_FILE='{emulator.ca_file}'")
@@ -61,7 +67,7 @@ def _greeting(emulator: Emulator) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_batch_provider.emulator",
-        description="A local emulator of Azure ML batch endpoints: real HTTP, real scoring, no cloud.",
+        description="A local emulator of Azure ML batch endpoints and ModelArts workflows.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument(
@@ -70,7 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--state", type=Path, metavar="DIR", help="keep the state here (default: forget it at exit)"
     )
-    parser.add_argument("--setup", type=Path, metavar="FILE.yml", help="endpoints and deployments to load")
+    parser.add_argument(
+        "--setup",
+        type=Path,
+        metavar="FILE.yml",
+        help="endpoints, deployments, algorithms and objects to load",
+    )
     parser.add_argument("--speed", type=_speed, default=1.0, help="job states this many times faster (1)")
     parser.add_argument(
         "--tls", action="store_true", help="serve https; ca.pem is written into the state folder"

@@ -26,6 +26,9 @@ from airflow_batch_provider.emulator import (
 )
 from airflow_batch_provider.emulator.errors import ServiceError, render
 from airflow_batch_provider.emulator.gateway import Gateway
+from airflow_batch_provider.emulator.modelarts import errors as modelarts_errors
+from airflow_batch_provider.emulator.modelarts import execution_routes, iam, step_routes, workflow_routes
+from airflow_batch_provider.emulator.obs import routes as obs_routes
 from airflow_batch_provider.emulator.resources import DEFAULT_LOCATION
 
 if TYPE_CHECKING:
@@ -54,16 +57,24 @@ def build(world: World, connections: Connections) -> ASGIApp:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        runner = asyncio.create_task(world.runner.run())
+        runners = (world.runner, world.modelarts.runner)
+        tasks = [asyncio.create_task(runner.run()) for runner in runners]
         yield
-        runner.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await runner
-        world.runner.stop()
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        for runner in runners:
+            runner.stop()
 
     routes = [
         *control.ROUTES,
         Mount("/blob", routes=blob.routes(world.blobs, authorize)),
+        *iam.ROUTES,
+        *workflow_routes.ROUTES,
+        *execution_routes.ROUTES,
+        *step_routes.ROUTES,
+        *obs_routes.ROUTES,
         *batch.ROUTES,
         *history.ROUTES,
         *studio.ROUTES,
@@ -84,7 +95,10 @@ def build(world: World, connections: Connections) -> ASGIApp:
 async def _service_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, ServiceError):
         raise error
-    return render(error, planes.plane_of(request.url.path), DEFAULT_LOCATION)
+    plane = planes.plane_of(request.url.path)
+    if plane in {"modelarts", "iam"}:
+        return modelarts_errors.render(error, plane)
+    return render(error, plane, DEFAULT_LOCATION)
 
 
 async def _routing_error(request: Request, error: Exception) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from airflow_batch_provider.emulator import wire
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from airflow_batch_provider.emulator.jobs import Job
+    from airflow_batch_provider.emulator.modelarts.executions import Execution
+    from airflow_batch_provider.emulator.world import World
 
 
 async def health(request: Request) -> Response:
@@ -91,8 +93,11 @@ async def clear_requests(request: Request) -> Response:
 
 
 async def show_jobs(request: Request) -> Response:
-    """Answer with all jobs, oldest first, and when each entered its states."""
-    jobs = [_shown(job) for _, job in reversed(world_of(request).jobs.page(limit=1_000_000))]
+    """Answer with all jobs and executions, oldest first, and when each entered its states."""
+    world = world_of(request)
+    jobs = [_shown(job) for _, job in reversed(world.jobs.page(limit=1_000_000))]
+    jobs += [_shown_execution(one, world) for one in world.modelarts.executions.all()]
+    jobs.sort(key=lambda job: job["createdAt"])
     wanted = dict(request.query_params)
     return JSONResponse(
         {"jobs": [job for job in jobs if all(str(job.get(k)) == v for k, v in wanted.items())]}
@@ -101,6 +106,7 @@ async def show_jobs(request: Request) -> Response:
 
 def _shown(job: Job) -> dict[str, Any]:
     return {
+        "service": "azure_ml",
         "id": job.id,
         "workspace": job.where.id,
         "endpoint": job.endpoint,
@@ -119,6 +125,51 @@ def _shown(job: Job) -> dict[str, Any]:
     }
 
 
+def _shown_execution(one: Execution, world: World) -> dict[str, Any]:
+    return {
+        "service": "modelarts",
+        "id": one.id,
+        "workflow": one.workflow_id,
+        "workflowName": one.workflow_name,
+        "name": one.name,
+        "status": one.status or "init",
+        "states": _states(one.states),
+        "createdAt": one.created_at,
+        "labels": one.labels,
+        "steps": [
+            {
+                "name": step.name,
+                "uuid": step.uuid,
+                "attempt": step.attempt,
+                "status": step.status,
+                "states": _states(step.states),
+                "outputs": step.outputs,
+                "error": step.error,
+                "folder": str(world.modelarts.bench.folder(step.uuid)) if step.job else None,
+            }
+            for step in one.steps
+        ],
+        "attempts": one.attempts,
+        "error": next((step.error for step in one.steps if step.error), None),
+    }
+
+
+def _states(states: list[list[Any]]) -> list[dict[str, Any]]:
+    return [{"status": status, "time": at} for status, at in states]
+
+
+async def show_log(request: Request) -> Response:
+    """Answer with what a step's job has written so far."""
+    uuid = request.path_params["step"]
+    known = any(
+        step.uuid == uuid for one in world_of(request).modelarts.executions.all() for step in one.steps
+    )
+    log = world_of(request).modelarts.bench.folder(uuid) / "log.txt"
+    if not known or not log.is_file():
+        return JSONResponse({"error": f"No step {uuid} has run a job here."}, 404)
+    return PlainTextResponse(log.read_text("utf-8", "replace"))
+
+
 def _bad(message: str) -> Response:
     return JSONResponse({"error": message}, 400)
 
@@ -134,4 +185,5 @@ ROUTES = [
     Route("/_emulator/requests", show_requests),
     Route("/_emulator/requests", clear_requests, methods=["DELETE"]),
     Route("/_emulator/jobs", show_jobs),
+    Route("/_emulator/steps/{step}/log", show_log),
 ]

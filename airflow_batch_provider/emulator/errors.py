@@ -1,4 +1,4 @@
-"""The one error that handlers raise, and the shapes in which the planes tell it.
+"""The one error that handlers raise, and the shapes in which Azure's planes tell it.
 
 Shapes: recorded answers of the service (ARM through the management front end; ``RootError`` of the data-plane
 services), Microsoft Entra ID's published error body, and the Storage REST reference.

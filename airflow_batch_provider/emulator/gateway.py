@@ -11,8 +11,13 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from airflow_batch_provider.emulator import access, journal, planes
+from airflow_batch_provider.emulator.blob_errors import BlobError
 from airflow_batch_provider.emulator.errors import ServiceError, render
 from airflow_batch_provider.emulator.ids import new_guid
+from airflow_batch_provider.emulator.modelarts import errors as modelarts_errors
+from airflow_batch_provider.emulator.modelarts import signature
+from airflow_batch_provider.emulator.obs import access as obs_access
+from airflow_batch_provider.emulator.obs import errors as obs_errors
 from airflow_batch_provider.emulator.resources import DEFAULT_LOCATION
 
 if TYPE_CHECKING:
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_batch_provider.emulator.tokens import Token
     from airflow_batch_provider.emulator.world import World
 
+_THROTTLED = 429
 _NOT_JSON = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
 _HTML = (
     "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in to continue.</body></html>"
@@ -74,6 +80,11 @@ class _Exchange:
     faults: list[Fault]
     began: float = field(default_factory=time.time)
 
+    def _access_key(self) -> str | None:
+        connection = HTTPConnection(self.scope)
+        claim = signature.read_claim(connection.headers.get("authorization", ""))
+        return claim.access if claim else obs_access.access_key(connection)
+
     def entry(self, token: Token | None, status: int | None) -> dict[str, Any]:
         headers = HTTPConnection(self.scope).headers
         return {
@@ -84,7 +95,7 @@ class _Exchange:
             "plane": self.plane,
             "status": status,
             "audience": token.audience if token else None,
-            "caller": token.client if token else None,
+            "caller": token.client if token else self._access_key(),
             "headers": {name: headers[name] for name in journal.KEPT_HEADERS if name in headers},
             "body": journal.summary(self.body.start, headers.get("content-type", "")),
             "faults": [fault.action for fault in self.faults],
@@ -112,7 +123,7 @@ class Gateway:
             await self._app(scope, receive, send)
             return
         host = HTTPConnection(scope).headers.get("host", "")
-        path = planes.canonical_path(planes.blob_path(host, scope["path"]))
+        path = planes.canonical_path(planes.storage_path(host, scope["path"]))
         scope = {**scope, "path": path, "raw_path": path.encode()}
         plane = planes.plane_of(path)
         if plane == "control":
@@ -130,7 +141,7 @@ class Gateway:
             elif struck.action == "latency":
                 await asyncio.sleep(struck.seconds)
             elif struck.action == "expire_tokens":
-                self._world.tokens.expire_all()
+                self._world.expire_credentials()
             else:
                 fault = struck
         if fault is None and late:
@@ -163,8 +174,9 @@ class Gateway:
             await self._app(scope, exchange.body.receive, send)
 
     def _record(self, exchange: _Exchange, status: int | None) -> None:
-        token = self._world.tokens.find(access.bearer(HTTPConnection(exchange.scope)) or "")
-        self._world.journal.add(exchange.entry(token, status))
+        connection = HTTPConnection(exchange.scope)
+        presented = access.bearer(connection) or connection.headers.get("x-auth-token", "")
+        self._world.journal.add(exchange.entry(self._world.tokens.find(presented), status))
 
     def _recording(self, exchange: _Exchange) -> Send:
         async def send(message: Message) -> None:
@@ -193,10 +205,10 @@ class Gateway:
             )
             await self._connections.close(scope, receive)
             return
-        await _replacement(fault, answer)(scope, receive, send)
+        await _replacement(fault, answer, exchange.plane)(scope, receive, send)
 
 
-def _replacement(fault: Fault, answer: _Answer) -> Response:
+def _replacement(fault: Fault, answer: _Answer, plane: str) -> Response:
     status = answer.start.get("status", 200)
     if fault.action == "html":
         return HTMLResponse(_HTML, status)
@@ -204,8 +216,22 @@ def _replacement(fault: Fault, answer: _Answer) -> Response:
         return Response(_NOT_JSON, status, media_type="application/json")
     if isinstance(fault.body, str):
         return PlainTextResponse(fault.body, fault.status, fault.headers)
-    default = {"error": {"code": "ServiceError", "message": f"Injected fault: HTTP {fault.status}."}}
-    return JSONResponse(default if fault.body is None else fault.body, fault.status, fault.headers)
+    if fault.body is not None:
+        return JSONResponse(fault.body, fault.status, fault.headers)
+    return _default(fault, plane)
+
+
+def _default(fault: Fault, plane: str) -> Response:
+    """Return the plane's own error for a fault that says nothing of a body."""
+    text = f"Injected fault: HTTP {fault.status}."
+    if plane == "obs":
+        return obs_errors.render(BlobError(fault.status, "ServiceError", text, fault.headers), "")
+    if plane in {"modelarts", "iam"}:
+        code = "APIGW.0308" if fault.status == _THROTTLED else "ModelArts.0010"
+        error = ServiceError(fault.status, text, code=code, headers=fault.headers)
+        return modelarts_errors.render(error, plane)
+    body = {"error": {"code": "ServiceError", "message": text}}
+    return JSONResponse(body, fault.status, fault.headers)
 
 
 def _with_plane_headers(message: Message, exchange: _Exchange) -> Message:
@@ -231,6 +257,8 @@ def _plane_headers(exchange: _Exchange) -> dict[str, str]:
             "x-ms-response-type": "standard",
             f"x-ms-ratelimit-remaining-subscription-{budget[0]}": budget[1],
         }
-    if exchange.plane in {"history", "data", "discovery"}:
+    if exchange.plane == "obs":
+        return {"x-amz-request-id": request_id, "x-obs-request-id": request_id, "server": "OBS"}
+    if exchange.plane in {"history", "data", "discovery", "modelarts", "iam"}:
         return {"x-request-id": request_id}
     return {"x-ms-request-id": request_id}

@@ -15,8 +15,13 @@ _ROOTS = {
     "discovery": "discovery",
     "blob": "blob",
     "runs": "studio",
+    "v2": "modelarts",
+    "v3": "iam",
+    "v3.0": "iam",
+    "obs": "obs",
     "_emulator": "control",
 }
+_EXACT = frozenset({"blob", "obs", "modelarts", "iam"})
 _FIXED = (
     *("subscriptions", "resourceGroups", "providers", "locations", "workspaces", "datastores", "listSecrets"),
     *("computes", "codes", "models", "environments", "components", "data", "versions", "batchEndpoints"),
@@ -24,11 +29,12 @@ _FIXED = (
     *("dataversion", "runs", "children", "details", "rundata"),
 )
 _CANONICAL = {word.lower(): word for word in _FIXED} | {PROVIDER.lower(): PROVIDER}
+_OBS_HOST = re.compile(r"(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.obs\.", re.IGNORECASE)
 _BLOB_HOST = re.compile(r"(?P<account>[a-z0-9]{3,24})\.blob\.", re.IGNORECASE)
 
 
 def plane_of(path: str) -> str:
-    """Return the plane of a path: arm, batch, history, data, discovery, blob, studio, control or entra."""
+    """Return the plane of a path: one of the names above, else entra, whose paths begin with any tenant."""
     return _ROOTS.get(path.lstrip("/").partition("/")[0].lower(), "entra")
 
 
@@ -38,6 +44,8 @@ def canonical_path(path: str) -> str:
     Only keys are changed, that is every second segment from ``subscriptions`` on, and the provider's name: a
     workspace that happens to be called ``Jobs`` keeps its name.
     """
+    if plane_of(path) in _EXACT:
+        return path
     segments = path.split("/")
     start = next((i for i, segment in enumerate(segments) if segment.lower() == "subscriptions"), None)
     if start is None:
@@ -49,7 +57,12 @@ def canonical_path(path: str) -> str:
     return "/".join(segments)
 
 
-def blob_path(host: str, path: str) -> str:
-    """Return the path under ``/blob`` for a request to ``{account}.blob.*``; other paths as they are."""
-    match = _BLOB_HOST.match(host)
-    return f"/blob/{match['account'].lower()}{path}" if match else path
+def storage_path(host: str, path: str) -> str:
+    """Return the path of a request to a storage host; other paths as they are.
+
+    ``{account}.blob.*`` is what ``/blob/{account}`` is, ``{bucket}.obs.*`` what ``/obs/{bucket}`` is.
+    """
+    blob, obs = _BLOB_HOST.match(host), _OBS_HOST.match(host)
+    if blob:
+        return f"/blob/{blob['account'].lower()}{path}"
+    return f"/obs/{obs['bucket'].lower()}{path}" if obs else path

@@ -132,6 +132,24 @@ class Emulator:
             | ({"verify": str(self.ca_file)} if self.ca_file else {}),
         }
 
+    def modelarts_connection(self) -> dict[str, Any]:
+        """Return the Airflow connection to the emulator's ModelArts, in the same form."""
+        account = self._world.modelarts.account
+        access, secret = next(iter(account.keys.items()))
+        return {
+            "conn_type": "modelarts",
+            "host": self.url,
+            "login": access,
+            "password": secret,
+            "extra": {
+                "region": account.region,
+                "project_id": account.project_id,
+                "iam_endpoint": self.url,
+                "obs_endpoint": f"{self.url}/obs",
+            }
+            | ({"verify": str(self.ca_file)} if self.ca_file else {}),
+        }
+
     def run(self) -> None:
         """Serve in this thread until SIGINT, SIGTERM or :meth:`stop`."""
         self._serving = True

@@ -18,7 +18,9 @@ class Settings:
         keep_tags: Whether custom tags and properties of an invoke are kept on the job.
         drop_tags: The share of new jobs, from 0 to 1, that lose them all the same, chosen at random.
         page_size: Jobs on one page of a list.
-        token_lifetime: Seconds until a token expires.
+        token_lifetime: Seconds until a token of Microsoft Entra ID expires.
+        iam_token_lifetime: Seconds until a token of Huawei Cloud's IAM expires.
+        keep_labels: Whether the labels of a new ModelArts execution are kept on it.
     """
 
     list_lag: float = 0.0
@@ -27,6 +29,8 @@ class Settings:
     drop_tags: float = 0.0
     page_size: int = 100
     token_lifetime: float = 3599.0
+    iam_token_lifetime: float = 86400.0
+    keep_labels: bool = True
 
     def changed(self, changes: dict[str, Any]) -> Settings:
         """Return these settings with some replaced.

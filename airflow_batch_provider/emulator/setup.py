@@ -1,4 +1,8 @@
-"""Load endpoints and deployments from a YAML file, in the keys of the ``az ml`` command line's own YAML."""
+"""Load what exists from a YAML file.
+
+Endpoints and deployments have the keys of the ``az ml`` command line's own YAML; the section ``modelarts`` is
+the other cloud's.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_batch_provider.emulator import setup_datastore, setup_deployment, upload
 from airflow_batch_provider.emulator.data_uris import parse
 from airflow_batch_provider.emulator.ids import DEFAULT_DATASTORE, Workspace
+from airflow_batch_provider.emulator.modelarts import setup as modelarts
 from airflow_batch_provider.emulator.resources import DEFAULT_LOCATION, system_data
 from airflow_batch_provider.emulator.setup_node import Node, SetupError, read_yaml
 
@@ -30,6 +35,7 @@ _TOP = {
     "data",
     "datastores",
     "endpoints",
+    "modelarts",
 }
 _ENDPOINT = {"$schema", "name", "description", "tags", "properties", "auth_mode", "defaults", "deployments"}
 
@@ -60,6 +66,7 @@ def load(world: World, file: Path | None) -> Setup:
         SetupError: The file is not valid: names file, key, value and fix.
     """
     if file is None:
+        modelarts.recall(world)
         return _remembered(world)
     top = read_yaml(file)
     top.only(_TOP)
@@ -68,6 +75,7 @@ def load(world: World, file: Path | None) -> Setup:
     endpoints = [_read_endpoint(setup.workspace, node) for node in top.named("endpoints")]
     data = [_read_data(node) for node in top.named("data")]
     datastores = {node.name: setup_datastore.read(node) for node in top.named("datastores")}
+    account, objects = modelarts.read(top.mapping("modelarts"))
     world.database.remember("location", location)
     world.database.remember("clients", _clients(top))
     world.database.remember("setup", [*vars(setup.workspace).values(), setup.client_id, setup.client_secret])
@@ -78,6 +86,7 @@ def load(world: World, file: Path | None) -> Setup:
         _put_data(world, setup.workspace, asset)
     for endpoint in endpoints:
         _put_endpoint(world, setup.workspace, location, endpoint)
+    modelarts.put(world, account, objects)
     return setup
 
 

@@ -11,6 +11,8 @@ from airflow_batch_provider.emulator.database import Database
 from airflow_batch_provider.emulator.faults import FaultStore
 from airflow_batch_provider.emulator.jobs import JobStore
 from airflow_batch_provider.emulator.journal import Journal
+from airflow_batch_provider.emulator.modelarts.world import ModelArts
+from airflow_batch_provider.emulator.obs.store import ObjectStore
 from airflow_batch_provider.emulator.resources import ResourceStore
 from airflow_batch_provider.emulator.runner import Runner
 from airflow_batch_provider.emulator.settings import SettingsStore
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class World:
-    """The stores of one emulator and the runner of its jobs.
+    """The stores of one emulator and the runners of its jobs.
 
     Args:
         folder: The state folder.
@@ -42,6 +44,14 @@ class World:
         self.journal = Journal(self.database)
         self.blobs = BlobStore(self.folder / "blobs")
         self.runner = Runner(self.jobs, self.resources, self.blobs, self.folder / "runs", self.speed)
+
+        self.obs = ObjectStore(self.folder / "obs")
+        self.modelarts = ModelArts(self.database, self.obs, self.folder / "modelarts", self.speed)
+
+    def expire_credentials(self) -> None:
+        """End every token and every temporary key now."""
+        self.tokens.expire_all()
+        self.modelarts.keys.expire_all()
 
     def close(self) -> None:
         """Let the state folder go."""

@@ -206,3 +206,26 @@ def numbers(tmp_path):
     for number in range(5):
         (folder / f"{number}.txt").write_text(str(number))
     return folder
+
+
+@pytest.fixture(scope="session")
+def cloud_emulator(tmp_path_factory):
+    from .huawei import write_cloud
+
+    with Emulator(speed=40, setup=write_cloud(tmp_path_factory.mktemp("cloud"))) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def session_huawei(cloud_emulator):
+    from .huawei import Huawei
+
+    client = Huawei(cloud_emulator.url)
+    yield client
+    client.http.close()
+
+
+@pytest.fixture
+def huawei(session_huawei):
+    session_huawei.http.post("/_emulator/reset").raise_for_status()
+    return session_huawei

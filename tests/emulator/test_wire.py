@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_batch_provider.emulator import wire
 from airflow_batch_provider.emulator.ids import PROVIDER
-from airflow_batch_provider.emulator.planes import blob_path, canonical_path, plane_of
+from airflow_batch_provider.emulator.planes import canonical_path, plane_of, storage_path
 
 TEXT = st.text(st.sampled_from('a,]}"\\ \n'), max_size=6)
 JSON = st.recursive(
@@ -90,6 +90,8 @@ def test_what_is_no_whole_number_is_refused(value):
             "/subscriptions/s/providers/MICROSOFT.machinelearningservices",
             f"/subscriptions/s/providers/{PROVIDER}",
         ),
+        ("/blob/a/c/Subscriptions/S/JOBS", "/blob/a/c/Subscriptions/S/JOBS"),
+        ("/v2/p/workflows/w/Subscriptions", "/v2/p/workflows/w/Subscriptions"),
     ],
 )
 def test_only_fixed_segments_change_their_case(path, canonical):
@@ -101,12 +103,14 @@ def test_only_fixed_segments_change_their_case(path, canonical):
     [
         ("store1.blob.localhost:80", "/blob/store1/c/x"),
         ("STORE1.blob.core.windows.net", "/blob/store1/c/x"),
+        ("my-bucket.obs.cn-north-4.myhuaweicloud.com", "/obs/my-bucket/c/x"),
+        ("obs.cn-north-4.myhuaweicloud.com", "/c/x"),
         ("127.0.0.1:80", "/c/x"),
         ("blob.localhost", "/c/x"),
     ],
 )
-def test_account_in_the_host_name_goes_into_the_path(host, path):
-    assert blob_path(host, "/c/x") == path
+def test_account_or_bucket_in_the_host_name_goes_into_the_path(host, path):
+    assert storage_path(host, "/c/x") == path
 
 
 @pytest.mark.parametrize(
@@ -119,6 +123,10 @@ def test_account_in_the_host_name_goes_into_the_path(host, path):
         ("/data/v1.0/x", "data"),
         ("/blob/a/c", "blob"),
         ("/tenant/oauth2/v2.0/token", "entra"),
+        ("/v2/p/workflows", "modelarts"),
+        ("/v3/auth/tokens", "iam"),
+        ("/v3.0/OS-CREDENTIAL/securitytokens", "iam"),
+        ("/obs/bucket/key", "obs"),
         ("/_emulator/health", "control"),
     ],
 )
