@@ -19,6 +19,8 @@ from airflow_batch_provider.triggers.task_state import ended_by_user, task_state
 _HISTORY = 100
 _CANCEL_SECONDS = 18.0  # With the question before it, within Airflow's 30.
 
+_ending: set[asyncio.Future[None]] = set()
+
 
 class JobTrigger(BaseTrigger):
     """Wait for a job and tell its outcome.
@@ -89,6 +91,13 @@ class JobTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Cancel the job if the user ended the task; Airflow calls this at other times, too."""
+        # Airflow cancels this call when it is still under way at the triggerer's next turn, seconds later.
+        work = asyncio.ensure_future(self._end_job())
+        _ending.add(work)
+        work.add_done_callback(_ending.discard)
+        await asyncio.shield(work)
+
+    async def _end_job(self) -> None:
         ref = JobRef.from_dict(self.ref)
         if not self.cancel_on_kill:
             self.log.info("Left job %s running, because cancel_on_kill is off.", ref.id)

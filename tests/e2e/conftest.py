@@ -15,6 +15,11 @@ from airflow_batch_provider.demo.local_airflow import LocalAirflow
 from .emulator_process import EmulatorProcess
 
 HERE = Path(__file__).parent
+# How soon a task is found dead whose worker cannot tell any more.
+SOON = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+}
 EXAMPLES = HERE.parents[1] / "example_dags"
 
 
@@ -49,5 +54,6 @@ def airflow(emulator: EmulatorProcess, tmp_path_factory: pytest.TempPathFactory)
     for folder in (EXAMPLES, HERE / "dags"):
         shutil.copytree(folder, dags, dirs_exist_ok=True)
     connections = {"azure_ml_default": emulator.connection}
-    with LocalAirflow(tmp_path_factory.mktemp("airflow"), dags, connections=connections) as airflow:
+    home = tmp_path_factory.mktemp("airflow")
+    with LocalAirflow(home, dags, connections=connections, env=SOON) as airflow:
         yield airflow
