@@ -83,8 +83,6 @@ class BatchRetryPolicy(RetryPolicy):
         context: Context | None = None,  # noqa: ARG002
     ) -> RetryDecision:
         """Decide about a failure."""
-        if not isinstance(exception, BatchError):
-            return RetryDecision.default()
         kind = type(exception).__name__
         if isinstance(exception, _OUTAGE):
             return RetryDecision.retry(self.later, f"{kind}: the service could not serve us now.")

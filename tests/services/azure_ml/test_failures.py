@@ -120,6 +120,15 @@ def test_only_the_end_of_a_large_log_is_read():
     assert sum(len(blobs(request).content) for request in played.requests) <= 2 * 16384
 
 
+def test_a_line_that_was_cut_is_not_shown():
+    """The end of a log begins in the middle of a line, which would mislead."""
+    blobs = Blobs(logs__user__error="".join(f"{number}{'x' * 2_000}\n" for number in range(100, 120)))
+
+    lines = play(last_log_lines(blobs.urls), blobs).returned.splitlines()[1:]
+
+    assert [line[4:7] for line in lines] == [str(number) for number in range(112, 120)]
+
+
 def test_long_lines_are_cut():
     """A line without end does not flood the message."""
     blobs = Blobs(logs__user__error="x" * 9_000)
