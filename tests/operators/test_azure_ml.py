@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 from structlog.testing import capture_logs
@@ -119,6 +120,18 @@ def test_a_failure_shows_the_end_of_the_script_s_traceback(emulator, task, defer
     assert "sig=" not in json.dumps(task.events)
     (read,) = [request for request in emulator.requests() if request["path"].endswith("logs/user/error.txt")]
     assert read["status"] == 206
+
+
+def test_a_signature_is_in_no_log_of_the_http_client(emulator, task, caplog):
+    """Whoever wants to see each request sees no signature in it."""
+    caplog.set_level(logging.INFO, "httpx")
+
+    with pytest.raises(errors.JobFailed):
+        task.run(operator(input="azureml:one-bad@latest", job_overrides={"error_threshold": 0}))
+
+    (line,) = [line for line in caplog.messages if "logs/user/error.txt" in line]
+    assert line.startswith("HTTP Request: GET http")
+    assert "&sig=*** " in f"{line} ".replace('"', " ")
 
 
 @both_ways
