@@ -8,6 +8,13 @@ import sys
 
 import pytest
 
+from . import secret_scan
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the whole run scanned for secrets."""
+    config.pluginmanager.register(secret_scan, "secret_scan")
+
 
 @pytest.fixture(scope="session")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
@@ -15,6 +22,7 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     home = tmp_path_factory.mktemp("home")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     environment |= {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    environment["AIRFLOW__CORE__FERNET_KEY"] = secret_scan.FERNET_KEY
     command = [sys.executable, "-m", "airflow", "db", "migrate"]
     subprocess.run(command, env=environment, check=True, timeout=180)
     return environment

@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 from airflow_batch_provider.demo.local_airflow import LocalAirflow
+from tests.secret_scan import FERNET_KEY, look
 
 from .emulator_process import EmulatorProcess
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parents[1] / "example_dags"
+READABLE = {"AIRFLOW__CORE__FERNET_KEY": FERNET_KEY}
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +31,7 @@ def airflow_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
 
         def start(dags_folder, **options) -> LocalAirflow:
             home = tmp_path_factory.mktemp("airflow")
+            options["env"] = READABLE | options.get("env", {})
             return stack.enter_context(LocalAirflow(home, dags_folder, **options))
 
         yield start
@@ -39,7 +43,9 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProce
     emulator = EmulatorProcess(tmp_path_factory.mktemp("emulator"))
     emulator.start()
     yield emulator
+    look("journal of the emulator", httpx.get(f"{emulator.url}/_emulator/requests", trust_env=False).text)
     emulator.end(signal.SIGTERM)
+    look("log of the emulator", emulator.log.read_text())
 
 
 @pytest.fixture(scope="session")
@@ -49,5 +55,6 @@ def airflow(emulator: EmulatorProcess, tmp_path_factory: pytest.TempPathFactory)
     for folder in (EXAMPLES, HERE / "dags"):
         shutil.copytree(folder, dags, dirs_exist_ok=True)
     connections = {"azure_ml_default": emulator.connection}
-    with LocalAirflow(tmp_path_factory.mktemp("airflow"), dags, connections=connections) as airflow:
+    home = tmp_path_factory.mktemp("airflow")
+    with LocalAirflow(home, dags, connections=connections, env=READABLE) as airflow:
         yield airflow
