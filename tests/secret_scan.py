@@ -12,6 +12,8 @@ from __future__ import annotations
 import functools
 import os
 import re
+import sqlite3
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,23 +74,31 @@ def look(where: str, *seen: Any, test: str = "") -> None:
             LEAKS.append(Leak(test, where, str(match.lastgroup), _SECRET.sub("***", before)))
 
 
-def look_into(folder: Path) -> None:
-    """Look into every file below a folder, and into what is encrypted there, in deleted rows, too."""
-    for path in folder.rglob("*"):
+def keep_triggers(home: Path) -> None:
+    """Keep what triggers are given in the database of an Airflow, which deletes it when they have fired."""
+    with closing(sqlite3.connect(home / "airflow.db")) as database:
+        database.executescript(
+            "create table given_to_triggers (kwargs text);"
+            "create trigger keep after insert on trigger begin"
+            " insert into given_to_triggers values (new.kwargs); end"
+        )
+
+
+def look_into(home: Path) -> None:
+    """Look into every file of an Airflow home, and into what is encrypted in its database."""
+    for path in home.rglob("*"):
         if path.is_file() and not path.is_symlink():
-            text = path.read_bytes().decode("latin-1")
-            look(str(path), text)
-            for plain in _decrypted(text):
-                look(f"{path}, encrypted", plain)
+            look(str(path), path.read_bytes().decode("latin-1"))
+    with closing(sqlite3.connect(home / "airflow.db")) as database:
+        rows = "\n".join(database.iterdump())
+    look("rows of an Airflow database", rows, *_decrypted(rows))
 
 
 def _decrypted(text: str) -> Iterator[str]:
     fernet = Fernet(FERNET_KEY)
     for token in _ENCRYPTED.findall(text):
-        try:
-            yield fernet.decrypt(token).decode("latin-1")
-        except InvalidToken:  # of another Airflow, or cut where a page of the database ends
-            continue
+        with suppress(InvalidToken):  # of another Airflow
+            yield fernet.decrypt(token).decode()
 
 
 # --- What is looked at without a test's help ----------------------------------------------------------------

@@ -19,7 +19,7 @@ from cryptography.fernet import Fernet
 from airflow_batch_provider.emulator.database import Database
 from airflow_batch_provider.emulator.journal import Journal
 from airflow_batch_provider.errors import BatchError, ServiceError
-from tests.secret_scan import CLIENT_SECRET, FERNET_KEY, look
+from tests.secret_scan import CLIENT_SECRET, FERNET_KEY, keep_triggers, look
 
 TOKEN = "emu_" + "t" * 43
 KEY = "k" * 86 + "=="
@@ -56,9 +56,11 @@ def test_airflow_home(tmp_path):
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "task.log").write_text(f"event: {TOKEN}")
     row = Fernet(FERNET_KEY).encrypt(CLIENT_SECRET.encode()).decode()
-    with sqlite3.connect(tmp_path / "airflow.db") as database:
-        database.execute("create table trigger (encrypted_kwargs text)")
-        database.execute("insert into trigger values (?)", (row,))
+    database = sqlite3.connect(tmp_path / "airflow.db", isolation_level=None)
+    database.execute("create table trigger (kwargs text)")
+    keep_triggers(tmp_path)
+    database.execute("insert into trigger values (?)", (row,))
+    database.execute("delete from trigger")
     database.close()
 """
 CLEAN = """
@@ -113,7 +115,7 @@ def test_each_way_out_is_watched(folder):
         ("journal of the emulator", "signature", "::test_journal"),
         ("XCom job", "signature", "::test_harness"),
         ("task.log", "token", "no test"),
-        ("airflow.db, encrypted", "planted", "no test"),
+        ("rows of an Airflow database", "planted", "no test"),
     ]:
         assert [line for line in told if f"{where}: a {kind}" in line and line.endswith(test)], (where, told)
     assert " 9 passed" in done.stdout, done.stdout + done.stderr

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from airflow_batch_provider.demo.local_airflow import LocalAirflow
-from tests.secret_scan import FERNET_KEY, look
+from tests.secret_scan import FERNET_KEY, keep_triggers, look
 
 from .emulator_process import EmulatorProcess
 
@@ -32,7 +32,9 @@ def airflow_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
         def start(dags_folder, **options) -> LocalAirflow:
             home = tmp_path_factory.mktemp("airflow")
             options["env"] = READABLE | options.get("env", {})
-            return stack.enter_context(LocalAirflow(home, dags_folder, **options))
+            airflow = stack.enter_context(LocalAirflow(home, dags_folder, **options))
+            keep_triggers(home)
+            return airflow
 
         yield start
 
@@ -57,4 +59,5 @@ def airflow(emulator: EmulatorProcess, tmp_path_factory: pytest.TempPathFactory)
     connections = {"azure_ml_default": emulator.connection}
     home = tmp_path_factory.mktemp("airflow")
     with LocalAirflow(home, dags, connections=connections, env=READABLE) as airflow:
+        keep_triggers(home)
         yield airflow
