@@ -85,7 +85,7 @@ def keep_triggers(home: Path) -> None:
 
 
 def look_into(home: Path) -> None:
-    """Look into every file of an Airflow home, and into what is encrypted in its database."""
+    """Look into every file of an Airflow home, and into the rows of its database, encrypted ones, too."""
     for path in home.rglob("*"):
         if path.is_file() and not path.is_symlink():
             look(str(path), path.read_bytes().decode("latin-1"))
