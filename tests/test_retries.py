@@ -37,6 +37,7 @@ DECISIONS = {
     "JobFailed": FAIL,
     "JobCanceled": DEFAULT,
     "JobTimedOut": DEFAULT,
+    "JobBlocked": DEFAULT,
     "Conflict": DEFAULT,
     "UnexpectedAnswer": DEFAULT,
     "BatchError": DEFAULT,
