@@ -88,8 +88,12 @@ class BatchError(Exception):
 
     def __str__(self) -> str:
         link = f" ({self.job_url})" if self.job_url else ""
-        job = f" Job: {self.job_id}{link}." if self.job_id else ""
-        return redact(f"{self.summary()}{job}{' ' + self.fix if self.fix else ''}")
+        job = f"Job: {self.job_id}{link}." if self.job_id else ""
+        said = self.summary()
+        # Below a log of many lines, what to do next would not be seen at the end of the last one.
+        joint = "\n" if "\n" in said else " " if said.endswith((".", "]", "!", "?")) else ". "
+        rest = " ".join(part for part in (job, self.fix) if part)
+        return redact(f"{said}{joint}{rest}" if rest else said)
 
     def _told(self) -> str:
         return ""

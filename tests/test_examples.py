@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -32,18 +31,6 @@ print("RESULT", json.dumps({
     "state": str(run.state), "tasks": {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
 }))
 """
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """Give an Airflow home with a database."""
-    home = tmp_path_factory.mktemp("home")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-    environment |= {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-    environment["AIRFLOW__CORE__DAGS_FOLDER"] = str(EXAMPLES)
-    command = [sys.executable, "-m", "airflow", "db", "migrate"]
-    subprocess.run(command, env=environment, check=True, timeout=180)
-    return environment
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +72,10 @@ def upload(emulator, images):
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
-def test_an_example_runs_in_a_terminal(example, home, emulator):
+def test_an_example_runs_in_a_terminal(example, terminal, emulator):
     """``dag.test()`` of each example ends with success, in one process, without a scheduler."""
-    environment = {**home, "AIRFLOW_CONN_AZURE_ML_DEFAULT": json.dumps(emulator.airflow_connection())}
+    environment = {**terminal, "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES)}
+    environment["AIRFLOW_CONN_AZURE_ML_DEFAULT"] = json.dumps(emulator.airflow_connection())
 
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(example)],

@@ -51,9 +51,12 @@ class _Tracked(asyncio.Protocol):
     # Names of our own: uvicorn has attributes called "connections" and "transport".
     _open_connections: Connections
     _tracked: asyncio.Transport
+    access_log: bool
 
     def connection_made(self, transport: Any) -> None:
         self._tracked = transport
+        # uvicorn logs requests, with the signatures in their URLs, once another library gives it a handler.
+        self.access_log = False
         self._open_connections.opened(transport)
         super().connection_made(transport)
 

@@ -6,6 +6,7 @@ Forms: the calls and models of the service's SDK, which finds a batch job's outp
 from __future__ import annotations
 
 import re
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
@@ -104,7 +105,7 @@ def _run(job: Job, run_id: str) -> dict[str, Any]:
         "dataContainerId": f"dcid.{run_id}",
         "tags": job.tags,
         "properties": job.properties,
-        "error": _error(job),
+        "error": _error(job, run_id),
         "warnings": [],
         "inputs": {},
         "outputs": {name: _output(job, name) for name in job.outputs} if is_child else {},
@@ -117,7 +118,7 @@ def _output(job: Job, name: str) -> dict[str, str]:
     return {"assetId": f"{place}/{asset}", "type": job.outputs[name]["type"]}
 
 
-def _error(job: Job) -> dict[str, Any] | None:
+def _error(job: Job, run_id: str) -> dict[str, Any] | None:
     if job.error is None:
         return None
     inner: dict[str, Any] = {
@@ -129,7 +130,10 @@ def _error(job: Job) -> dict[str, Any] | None:
     }
     return {
         "error": inner,
-        "correlation": None,
+        "correlation": {
+            "operation": uuid.UUID(run_id[-36:]).hex,
+            "request": uuid.UUID(run_id[-36:]).hex[:16],
+        },
         "environment": job.region,
         "location": job.region,
         "time": None,

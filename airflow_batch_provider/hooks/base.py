@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,6 +13,7 @@ import httpx
 from airflow.sdk import BaseHook
 
 from airflow_batch_provider import drive
+from airflow_batch_provider.errors import redact
 from airflow_batch_provider.flow import Flow
 from airflow_batch_provider.jobs import Service
 
@@ -19,6 +21,16 @@ T = TypeVar("T")
 
 TIMEOUT = httpx.Timeout(60.0, connect=15.0)
 """Of one request. Invoking takes up to five seconds; a minute without a byte is an outage."""
+
+
+def _without_signatures(record: logging.LogRecord) -> bool:
+    """Redact the URL that ``httpx`` logs of each request at INFO: it may be a signed one."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(redact(str(arg)) if isinstance(arg, httpx.URL) else arg for arg in record.args)
+    return True
+
+
+logging.getLogger("httpx").addFilter(_without_signatures)
 
 
 class BatchHook(BaseHook):

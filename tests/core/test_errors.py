@@ -229,6 +229,21 @@ def test_what_is_no_secret_is_left_alone(text):
     assert redact(text) == text
 
 
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("Broke.", "Broke. Job: j. Mend it."),
+        ("Broke", "Broke. Job: j. Mend it."),
+        ("Broke!", "Broke! Job: j. Mend it."),
+        ("Broke:\n  | log", "Broke:\n  | log\nJob: j. Mend it."),
+    ],
+)
+def test_the_next_step_is_not_lost_in_what_was_said(message, shown):
+    """The job and the fix follow as sentences, below a log on a line of their own."""
+    assert str(BatchError(message, fix="Mend it.").about("j")) == shown
+    assert str(BatchError(message)) == message
+
+
 PLACES = (
     "https://a.blob.core.windows.net/c/b?sv=2024&sig={}",
     "https://a.blob.core.windows.net/c/b?sig={}&se=1",

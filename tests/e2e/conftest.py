@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 from airflow_batch_provider.demo.local_airflow import LocalAirflow
+from tests.secret_scan import FERNET_KEY, keep_triggers, look
 
 from .emulator_process import EmulatorProcess
 
@@ -21,6 +23,7 @@ SOON = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
 }
 EXAMPLES = HERE.parents[1] / "example_dags"
+READABLE = {"AIRFLOW__CORE__FERNET_KEY": FERNET_KEY}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,10 @@ def airflow_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
 
         def start(dags_folder, **options) -> LocalAirflow:
             home = tmp_path_factory.mktemp("airflow")
-            return stack.enter_context(LocalAirflow(home, dags_folder, **options))
+            options["env"] = READABLE | options.get("env", {})
+            airflow = stack.enter_context(LocalAirflow(home, dags_folder, **options))
+            keep_triggers(home)
+            return airflow
 
         yield start
 
@@ -44,7 +50,9 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProce
     emulator = EmulatorProcess(tmp_path_factory.mktemp("emulator"))
     emulator.start()
     yield emulator
+    look("journal of the emulator", httpx.get(f"{emulator.url}/_emulator/requests", trust_env=False).text)
     emulator.end(signal.SIGTERM)
+    look("log of the emulator", emulator.log.read_text())
 
 
 @pytest.fixture(scope="session")
@@ -55,5 +63,6 @@ def airflow(emulator: EmulatorProcess, tmp_path_factory: pytest.TempPathFactory)
         shutil.copytree(folder, dags, dirs_exist_ok=True)
     connections = {"azure_ml_default": emulator.connection}
     home = tmp_path_factory.mktemp("airflow")
-    with LocalAirflow(home, dags, connections=connections, env=SOON) as airflow:
+    with LocalAirflow(home, dags, connections=connections, env=SOON | READABLE) as airflow:
+        keep_triggers(home)
         yield airflow

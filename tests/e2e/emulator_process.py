@@ -44,6 +44,7 @@ class EmulatorProcess:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
         self._folder = folder
+        self.log = folder / "emulator.log"
         self.url = f"http://127.0.0.1:{self._port}"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -70,7 +71,7 @@ class EmulatorProcess:
             "--setup",
             str(self._folder / "deployment" / "setup.yml"),
         ]
-        with (self._folder / "emulator.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )

@@ -13,10 +13,12 @@ from typing import Any
 
 import httpx
 import pytest
+from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_batch_provider.emulator.server import Emulator
 from airflow_batch_provider.triggers.jobs import JobTrigger
+from tests.secret_scan import CLIENT_SECRET, look
 
 SCRIPT = """
 import pathlib
@@ -89,9 +91,8 @@ def shared_emulator(deployment: Path) -> Iterator[Emulator]:
 @pytest.fixture
 def emulator(shared_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """Give the emulator, without faults, behind the connection ``azure_ml_default``."""
-    connection = json.dumps(shared_emulator.airflow_connection())
-    monkeypatch.setenv("AIRFLOW_CONN_AZURE_ML_DEFAULT", connection)
     service = Service(shared_emulator)
+    monkeypatch.setenv("AIRFLOW_CONN_AZURE_ML_DEFAULT", json.dumps(service.connection))
     service.reset()
     yield service
     service.reset()
@@ -102,7 +103,7 @@ class Service:
 
     def __init__(self, emulator: Emulator) -> None:
         self.url = emulator.url
-        self.connection = emulator.airflow_connection()
+        self.connection = {**emulator.airflow_connection(), "password": CLIENT_SECRET}
 
     def reset(self) -> None:
         self._call("DELETE", "faults")
@@ -136,7 +137,7 @@ class StateStore(dict[str, Any]):
     """Airflow's task state store, in memory."""
 
     def set(self, key: str, value: Any, *, retention: Any = None) -> None:
-        json.dumps(value)
+        look("task state", json.dumps(value))
         self[key] = value
 
 
@@ -155,6 +156,7 @@ class TaskInstance:
         return self.runs
 
     def xcom_push(self, key: str, value: Any) -> None:
+        look(f"XCom {key}", json.dumps(value))
         self.xcoms[key] = json.loads(json.dumps(value))
 
 
@@ -186,6 +188,12 @@ class Task:
     def run(self, operator: Any, **params: Any) -> Any:
         context = self.context(**params)
         operator.render_template_fields(context)
+        look("rendered fields", *(redact(getattr(operator, name), name) for name in operator.template_fields))
+        returned = self._returned(operator, context)
+        look("XCom return_value", json.dumps(returned))
+        return returned
+
+    def _returned(self, operator: Any, context: Any) -> Any:
         try:
             return operator.execute(context)
         except TaskDeferred as deferred:
@@ -195,6 +203,7 @@ class Task:
 
     def _trigger(self, deferred: TaskDeferred) -> Mapping[str, Any]:
         _, kwargs = deferred.trigger.serialize()
+        look("trigger", json.dumps(kwargs))
         trigger = type(deferred.trigger)(**json.loads(json.dumps(kwargs)))
         self.triggers.append(trigger)
 
@@ -204,6 +213,7 @@ class Task:
             return None
 
         event = json.loads(json.dumps(asyncio.run(first())))
+        look("event", json.dumps(event))
         self.events.append(event)
         return event
 

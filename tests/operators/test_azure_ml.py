@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import logging
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -97,6 +100,52 @@ def test_a_failed_job_fails_the_task_and_is_named(emulator, task, deferrable):
     assert job["id"] in str(caught.value)
     assert "error_threshold" in str(caught.value) or "Run failed" in str(caught.value)
     assert f"/runs/{job['id']}" in str(caught.value)
+
+
+@both_ways
+def test_a_failure_shows_the_end_of_the_script_s_traceback(emulator, task, deferrable):
+    """What a scoring script raised is in the task's error, with the job's id and link, and no signature."""
+    failing = operator(
+        deferrable=deferrable, input="azureml:one-bad@latest", job_overrides={"error_threshold": 0}
+    )
+
+    with pytest.raises(errors.JobFailed) as caught:
+        task.run(failing)
+
+    text, job = str(caught.value), emulator.jobs()[-1]
+    assert "ended as Failed: UserError: User program failed with Exception" in text
+    assert "The last lines of logs/user/error.txt:\n" in text
+    assert "  | ValueError: this file cannot be scored\n" in text
+    assert text.splitlines()[-1].startswith(f"Job: {job['id']} (http")
+    assert "sig=" not in json.dumps(task.events)
+    (read,) = [request for request in emulator.requests() if request["path"].endswith("logs/user/error.txt")]
+    assert read["status"] == 206
+
+
+def test_a_signature_is_in_no_log_of_the_http_client(emulator, task, caplog):
+    """Whoever wants to see each request sees no signature in it."""
+    caplog.set_level(logging.INFO, "httpx")
+
+    with pytest.raises(errors.JobFailed):
+        task.run(operator(input="azureml:one-bad@latest", job_overrides={"error_threshold": 0}))
+
+    (line,) = [line for line in caplog.messages if "logs/user/error.txt" in line]
+    assert line.startswith("HTTP Request: GET http")
+    assert "&sig=*** " in f"{line} ".replace('"', " ")
+
+
+@both_ways
+def test_a_log_that_cannot_be_read_hides_no_failure(emulator, task, deferrable):
+    """Storage that refuses costs the log's lines, never the reason."""
+    emulator.fail(action="status", status=403, match={"plane": "blob", "path": "/logs/"})
+    failing = operator(
+        deferrable=deferrable, input="azureml:one-bad@latest", job_overrides={"error_threshold": 0}
+    )
+
+    with pytest.raises(errors.JobFailed, match="UserError: User program failed with Exception") as caught:
+        task.run(failing)
+
+    assert "The last lines" not in str(caught.value)
 
 
 def test_failed_files_are_left_out_if_the_threshold_ignores_them(emulator, task):

@@ -11,9 +11,11 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_batch_provider.emulator.server import Emulator
+from tests.secret_scan import CLIENT_SECRET, look
 
 PATIENCE = 20.0
 DATASTORE = "workspaceblobstore"
@@ -24,7 +26,7 @@ class Service:
 
     def __init__(self, emulator):
         self.url = emulator.url
-        self.connection = emulator.airflow_connection()
+        self.connection = {**emulator.airflow_connection(), "password": CLIENT_SECRET}
         self._http = httpx.Client(base_url=emulator.url, trust_env=False)
         extra = self.connection["extra"]
         workspace = (
@@ -118,10 +120,17 @@ class Task:
     def run(self, sensor, **params):
         context = {"ti": self.instance, "params": params}
         sensor.render_template_fields(context)
+        look("rendered fields", *(redact(getattr(sensor, name), name) for name in sensor.template_fields))
+        returned = self._returned(sensor, context)
+        look("XCom return_value", returned)
+        return returned
+
+    def _returned(self, sensor, context):
         try:
             return sensor.execute(context)
         except TaskDeferred as deferred:
             self.deferred.append(deferred)
+            look("trigger", json.dumps(deferred.trigger.serialize()))
             event = asyncio.run(self.event_of(deferred.trigger))
             # Everything is in the event: dag.test() drops what defer() was given besides.
             return sensor.resume_execution(deferred.method_name, {"event": event}, context)
@@ -131,6 +140,7 @@ class Task:
         _, kwargs = trigger.serialize()
         trigger = type(trigger)(**json.loads(json.dumps(kwargs)))
         events = [json.loads(json.dumps(event.payload)) async for event in trigger.run()]
+        look("event", json.dumps(events))
         self.events += events
         (event,) = events
         return event

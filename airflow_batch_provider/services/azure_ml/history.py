@@ -12,6 +12,7 @@ from typing import Any
 from airflow_batch_provider.errors import BatchError, NotFound
 from airflow_batch_provider.flow import Flow, send
 from airflow_batch_provider.services.azure_ml.answers import inner, need, read, rows
+from airflow_batch_provider.services.azure_ml.failures import error_lines, last_log_lines
 from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask, segment
 
 _SCORING = "batchscoring"
@@ -60,7 +61,7 @@ def _default_datastore(workspace: Workspace) -> Flow[str]:
 
 
 def failure_text(workspace: Workspace, job_id: str) -> Flow[str]:
-    """Return what run history says of a job's failure, or an empty text.
+    """Return what run history says of a job's failure, with the end of its log, or an empty text.
 
     The step that failed knows more than the job, whose text is often only that a step failed.
     """
@@ -72,7 +73,9 @@ def failure_text(workspace: Workspace, job_id: str) -> Flow[str]:
     run = next(iter(failed), _scoring_step(steps)) or job_id
     url = f"{api}/history/v1.0{workspace.id}/runs/{segment('run id', run)}/details"
     details = read((yield from send(ask("GET", url, "arm"))), f"asking why job {job_id} failed")
-    return str(inner(details, "error", "error").get("message") or "")
+    told = error_lines(inner(details, "error"))
+    log = yield from last_log_lines(inner(details, "logFiles"))
+    return "\n".join(part for part in (told, log) if part)
 
 
 def describe(workspace: Workspace) -> Flow[dict[str, Any]]:

@@ -729,15 +729,17 @@ def test_the_step_that_failed_knows_why(children, run):
     """The reason is that of the failed step, or of the job where no step is known."""
     played = play(BATCH.explain(REF), [*AT_HISTORY[:2], children, reason("Out of memory.")])
 
-    assert played.returned == "Out of memory."
+    assert played.returned == "UserError: Out of memory."
     assert played.asked == [*FOUND, CHILDREN, ("arm", "GET", f"{API}/{run}/details")]
 
 
 def test_no_reason_is_an_empty_text():
-    """Details without an error say nothing."""
-    played = play(BATCH.explain(REF), [*AT_HISTORY, recorded("run_details")])
+    """Details without an error and without a log that can be read say nothing."""
+    gone = httpx.Response(404)
+    played = play(BATCH.explain(REF), [*AT_HISTORY, recorded("run_details"), gone])
 
     assert played.returned == ""
+    assert played.asked[-1][:2] == ("none", "GET")
 
 
 def test_a_region_of_a_stranger_gets_no_token_from_us():
