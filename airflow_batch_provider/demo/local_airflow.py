@@ -157,6 +157,16 @@ class LocalAirflow:
         """End *component* and all that it forked by SIGKILL."""
         self._processes.kill(component)
 
+    def suspend(self, component: str) -> None:
+        """Stop *component* and all that it forked, as a machine that hangs, until `resume`."""
+        for process in self._processes.members(component):
+            process.suspend()
+
+    def resume(self, component: str) -> None:
+        """Let a suspended component go on."""
+        for process in self._processes.members(component):
+            process.resume()
+
     @property
     def processes(self) -> dict[str, Popen[bytes]]:
         """The main process of each component, by name; each leads its own session and process group."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import psutil
 import pytest
@@ -19,6 +20,7 @@ WHOLE = bool(os.environ.get("CHAOS"))
 INVOKE = {"method": "POST", "plane": "batch"}
 LOOK_UP = {"method": "GET", "path": "batchEndpoints/simulated$"}
 SECONDS = 150
+DAGS = Path(__file__).parent / "dags"
 
 in_the_whole = pytest.mark.skipif(not WHOLE, reason="runs with make chaos")
 both_ways = pytest.mark.parametrize("waits", ["in_worker", pytest.param("deferred", marks=in_the_whole)])
@@ -193,6 +195,20 @@ def test_the_triggerer_is_killed(start, airflow):
     assert run.task()["try_number"] == 1
 
 
+def test_the_triggerer_is_killed_while_it_submits(start, airflow, emulator):
+    """A trigger keeps its record where the next triggerer finds it; an answer that was lost is looked for."""
+    under_way = slow(emulator, INVOKE, effect=True)
+    run = start("in_trigger")
+    until(under_way, 60, "the request")
+    until(run.jobs, 30, "a job")
+    airflow.kill("triggerer")
+    airflow.restart("triggerer")
+
+    assert airflow.wait_for_run(run.dag, run.id, SECONDS) == "success"
+    (job,) = run.jobs()
+    assert airflow.xcom(run.dag, run.id, "score") == {"job": job["id"], "alone": True}
+
+
 @in_the_whole
 @pytest.mark.parametrize("waits", ["in_worker", "deferred"])
 def test_the_scheduler_is_killed(start, airflow, waits):
@@ -288,3 +304,44 @@ def test_a_restart_of_the_triggerer_and_an_outage_cancel_nothing(start, airflow,
     assert status(run) == "Running"
     assert run.task()["state"] == "deferred"
     airflow.patch_task_state(run.dag, run.id, "score", "failed")
+
+
+@in_the_whole
+def test_a_triggerer_that_stalls_and_comes_back_cancels_nothing(emulator, airflow_factory):
+    """Airflow calls on_kill() of a trigger that another triggerer has taken over: nobody's word."""
+    airflow = airflow_factory(
+        DAGS,
+        connections={"azure_ml_default": emulator.connection},
+        env={"AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10"},
+        triggerers=2,
+    )
+    run = Run(airflow, emulator, "once_deferred", "stalls", "endless")
+    waiting(run, "deferred")
+    holder = until(lambda: triggerer_of(run), 30, "a triggerer")
+    for name in ("triggerer", "triggerer-2"):
+        airflow.suspend(name)
+        if moved(run, holder, 40):
+            break
+        airflow.resume(name)
+    else:
+        pytest.fail("no other triggerer took over")
+    airflow.resume(name)
+    until(
+        lambda: "Trigger cancelled" in airflow.task_log(run.dag, run.id, "score"), 60, "the call of on_kill"
+    )
+    until(lambda: "Left job" in airflow.task_log(run.dag, run.id, "score"), 30, "the answer")
+
+    assert status(run) == "Running"
+    assert run.task()["state"] == "deferred"
+
+
+def moved(run, holder, seconds):
+    """Wait until another triggerer has the trigger; say whether it came to that."""
+    try:
+        return until(lambda: triggerer_of(run) not in (None, holder), seconds, "another triggerer")
+    except AssertionError:
+        return False
+
+
+def triggerer_of(run):
+    return (run.task().get("triggerer_job") or {}).get("id")

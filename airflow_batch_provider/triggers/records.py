@@ -1,0 +1,59 @@
+"""Where a trigger keeps the record of its submission: an XCom of its task instance.
+
+In Airflow 3.3.2 nobody answers a trigger that asks for the task state store. XComs are answered; they are
+removed only when a worker starts the task anew, which a task that is run by its trigger never does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+KEY = "airflow_batch_provider.submission"
+"""Never renamed: triggers that are running across an upgrade look for it."""
+
+_SECONDS = 30.0
+
+
+class XComRecords:
+    """A record store in a trigger.
+
+    Args:
+        instance: The trigger's ``task_instance``.
+
+    Raises:
+        TimeoutError: By each method: Airflow did not answer within half a minute.
+    """
+
+    def __init__(self, instance: Any) -> None:
+        self._instance = instance
+
+    async def load(self) -> Mapping[str, Any] | None:
+        """Return the record, or ``None``."""
+        index = -1 if self._instance.map_index is None else self._instance.map_index
+        # Without a map index, the question would go to the database and never be answered.
+        pull = self._instance.axcom_pull(task_ids=self._instance.task_id, map_indexes=index, key=KEY)
+        record = await _soon(pull)
+        return record if isinstance(record, Mapping) else None
+
+    async def save(self, record: Mapping[str, Any]) -> None:
+        """Keep the record."""
+        await _soon(self._instance.axcom_push(key=KEY, value=dict(record)))
+
+    async def alone(self) -> bool:
+        """Say whether no mapped sibling and no other run of the DAG can be submitting the same."""
+        from airflow.sdk.execution_time.comms import DRCount, GetDRCount
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+        if self._instance.map_index not in (-1, None):
+            return False
+        wanted = GetDRCount(dag_id=self._instance.dag_id, states=["running"])
+        answer = await _soon(SUPERVISOR_COMMS.asend(wanted))
+        return isinstance(answer, DRCount) and answer.count <= 1
+
+
+async def _soon(asked: Coroutine[Any, Any, T]) -> T:
+    return await asyncio.wait_for(asked, _SECONDS)
