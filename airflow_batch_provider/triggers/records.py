@@ -30,18 +30,25 @@ class XComRecords:
 
     def __init__(self, instance: Any) -> None:
         self._instance = instance
+        self._place = {
+            "dag_id": instance.dag_id,
+            "run_id": instance.run_id,
+            "task_id": instance.task_id,
+            "map_index": -1 if instance.map_index is None else instance.map_index,
+        }
 
     async def load(self) -> Mapping[str, Any] | None:
         """Return the record, or ``None``."""
-        index = -1 if self._instance.map_index is None else self._instance.map_index
-        # Without a map index, the question would go to the database and never be answered.
-        pull = self._instance.axcom_pull(task_ids=self._instance.task_id, map_indexes=index, key=KEY)
-        record = await _soon(pull)
+        from airflow.sdk.execution_time.xcom import XCom
+
+        record = await _soon(XCom.aget_one(key=KEY, **self._place))
         return record if isinstance(record, Mapping) else None
 
     async def save(self, record: Mapping[str, Any]) -> None:
         """Keep the record."""
-        await _soon(self._instance.axcom_push(key=KEY, value=dict(record)))
+        from airflow.sdk.execution_time.xcom import XCom
+
+        await _soon(XCom.aset(KEY, dict(record), **self._place))
 
     async def alone(self) -> bool:
         """Say whether no mapped sibling and no other run of the DAG can be submitting the same."""
