@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -190,7 +191,9 @@ def test_stop_leaves_nothing(airflow, folder, sleeping):
     airflow.wait_for_task("story", run_id, "work", ["running"], RUN_SECONDS)
     until(lambda: "sleep" in [psutil.Process(pid).name() for pid in airflow.worker_pids()])
     sessions = {process.pid for process in airflow.processes.values()}
-    started = psutil.Process().children(recursive=True)
+    started = [
+        process for process in psutil.Process().children(recursive=True) if os.getsid(process.pid) in sessions
+    ]
     assert len([process for process in started if process.pid in sessions]) == 4
 
     airflow.stop()
