@@ -126,6 +126,7 @@ class BatchOperator(BaseOperator):
         accepted = hook.run(submission, store=self._records(context))
         self._announce(context, accepted)
         if not self.wait_for_completion:
+            self._push(context, accepted.ref)
             return accepted.job.to_dict()
         if self.deferrable and not accepted.job.state.done:
             self._defer(context, accepted.ref)
@@ -194,8 +195,6 @@ class BatchOperator(BaseOperator):
 
     def _try_to_cancel(self, ref: JobRef, wanted: bool, switch: str) -> None:
         """Cancel a job while the task ends for another reason, which must stay what the task says."""
-        from airflow_batch_provider.errors import BatchError
-
         if not wanted:
             self.log.info("Left job %s running, because %s is off.", ref.id, switch)
             return
@@ -203,7 +202,7 @@ class BatchOperator(BaseOperator):
         try:
             hook.open()
             hook.run(hook.service.cancel(ref), within=_CANCEL_SECONDS)
-        except (BatchError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001  # the task ends anyway; its job must be named
             self.log.error("Job %s could not be cancelled and may go on: %s", ref.id, error)  # noqa: TRY400
         else:
             self.log.info("Asked the service to cancel job %s.", ref.id)
@@ -240,6 +239,7 @@ class BatchOperator(BaseOperator):
             raise JobCanceled("The task was killed while it submitted its job.").about(ref.id, ref.url)
 
     def _push(self, context: Context, ref: JobRef) -> None:
+        """Push what finds the job; pushing it twice is pushing it once."""
         instance = context["ti"]
         instance.xcom_push(key="job_id", value=ref.id)
         for link in self.operator_extra_links:
