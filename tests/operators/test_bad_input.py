@@ -250,3 +250,15 @@ def test_an_unknown_status_is_waited_on(emulator, task):
 
     told = [log["event"] % log.get("positional_args", ()) for log in logs]
     assert len([line for line in told if "Daydreaming" in line]) == 1
+
+
+def test_an_output_that_exists_already_is_told(emulator, task):
+    """The service fails a job whose output file is there; the task says so and names the job."""
+    place = "azureml://datastores/workspaceblobstore/paths/once/predictions.csv"
+    chosen = {"outputs": {"score": {"path": place, "type": "uri_file"}}}
+    task.run(operator(**chosen))
+
+    with pytest.raises(errors.JobFailed, match="already exists") as raised:
+        type(task)("another run").run(operator(**chosen))
+
+    assert emulator.jobs()[-1]["id"] in str(raised.value)
