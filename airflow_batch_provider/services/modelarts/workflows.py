@@ -5,7 +5,6 @@ Source: the API pages of ModelArts, and the vendor's SDK and Terraform provider 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +19,12 @@ from airflow_batch_provider.errors import (
     UnexpectedAnswer,
 )
 from airflow_batch_provider.flow import Flow, send
+from airflow_batch_provider.pages import Listed, read_pages
 from airflow_batch_provider.services.modelarts.answers import read
 from airflow_batch_provider.services.modelarts.definition import Definition
 from airflow_batch_provider.services.modelarts.names import near
 from airflow_batch_provider.services.modelarts.project import Project, ProjectIds, uuid
+from airflow_batch_provider.values import epoch
 
 PAGE = 100
 """Rows that are asked for at once, as the Terraform provider does."""
@@ -136,7 +137,7 @@ class Workflows:
         query = {"name": name, "search_type": search, "labels": label, "status": status}
         query["workspace_id"] = project.workspace_id
         found = yield from paged(project, (), query, "listing workflows", pages)
-        return [row for row in found if not exact or row.get("name") == name]
+        return [row for row in found.rows if not exact or row.get("name") == name]
 
     def update(self, workflow_id: str, changed: Definition) -> Flow[dict[str, Any]]:
         """Change a workflow; return it as the service describes it then.
@@ -175,9 +176,15 @@ class Workflows:
 
 
 def paged(
-    project: Project, segments: tuple[str, ...], query: dict[str, Any], doing: str, pages: int
-) -> Flow[list[dict[str, Any]]]:
-    """Return the rows of a list, page by page; a page that is not full is the last.
+    project: Project,
+    segments: tuple[str, ...],
+    query: dict[str, Any],
+    doing: str,
+    pages: int,
+    *,
+    since: float = 0.0,
+) -> Flow[Listed]:
+    """Read a list, page by page; see `pages.read_pages`. A page that is not full is the last.
 
     Args:
         project: With its id.
@@ -185,19 +192,20 @@ def paged(
         query: Parameters besides ``limit`` and ``offset``, which counts rows.
         doing: What is asked, as a gerund.
         pages: How many pages to read at most.
+        since: Epoch seconds.
     """
-    found: list[dict[str, Any]] = []
-    for offset in _offsets(pages):
+
+    def one(offset: int) -> Flow[tuple[list[dict[str, Any]], int | None]]:
         request = project.ask("GET", *segments, query={**query, "limit": PAGE, "offset": offset})
         page = rows(read((yield from send(request)), doing, action="list"), "items")
-        found += page
-        if len(page) < PAGE:
-            break
-    return found
+        return page, None if len(page) < PAGE else offset + PAGE
+
+    return read_pages(0, one, created_at=created_at, since=since, pages=pages)
 
 
-def _offsets(pages: int) -> Iterator[int]:
-    return iter(range(0, pages * PAGE, PAGE))
+def created_at(row: dict[str, Any]) -> float:
+    """Return the epoch second at which a workflow or an execution was created, or 0."""
+    return epoch(row.get("created_at"))
 
 
 def _workspace(project: Project, body: dict[str, Any]) -> dict[str, Any]:
