@@ -58,6 +58,11 @@ def waiting_steps(execution: dict[str, Any]) -> list[dict[str, Any]]:
     return [step for step in steps_of(execution) if step.get("status") in WAITING]
 
 
+def progress(execution: dict[str, Any]) -> str:
+    """Tell how far the steps have come: ``train completed, check running``; empty before the first."""
+    return ", ".join(f"{step_name(step)} {step.get('status') or 'init'}" for step in steps_of(execution))
+
+
 def wants(execution: dict[str, Any]) -> str:
     """Tell for what the waiting steps wait, a sentence each; empty if none waits."""
     return " ".join(_wanted(execution, step) for step in waiting_steps(execution))

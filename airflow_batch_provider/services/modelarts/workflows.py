@@ -21,7 +21,7 @@ from airflow_batch_provider.errors import (
 from airflow_batch_provider.flow import Flow, send
 from airflow_batch_provider.pages import Listed, read_pages
 from airflow_batch_provider.services.modelarts.answers import read
-from airflow_batch_provider.services.modelarts.definition import Definition
+from airflow_batch_provider.services.modelarts.definition import UPDATABLE, Definition, changes
 from airflow_batch_provider.services.modelarts.names import near
 from airflow_batch_provider.services.modelarts.project import Project, ProjectIds, uuid
 from airflow_batch_provider.values import epoch
@@ -93,6 +93,33 @@ class Workflows:
             if not found:
                 raise
             return found, True
+
+    def provide(self, order: Definition, if_exists: str) -> Flow[tuple[dict[str, Any], bool]]:
+        """Return a workflow of the definition's name, as the service describes it; see `ensure`.
+
+        Args:
+            order: What `definition.definition` returned.
+            if_exists: ``reuse`` one as it is, ``update`` it to what the definition says, or ``fail``.
+
+        Returns:
+            The workflow, and whether it was created now.
+
+        Raises:
+            InvalidInput: One exists, and that is to fail; or several do.
+            BatchError: The service refused.
+        """
+        workflow, created = yield from self.ensure(order)
+        workflow_id = str(workflow["workflow_id"])
+        if not created and if_exists == "fail":
+            raise InvalidInput(
+                f"There is a workflow {order.name!r} already: {workflow_id}.",
+                fix="Delete it, choose another name, or set if_exists to 'reuse' or 'update'.",
+            )
+        if not created and if_exists == "update":
+            changed = {key: value for key, value in order.body.items() if key in UPDATABLE}
+            yield from self.update(workflow_id, changes(changed))
+        # A list, and the answer to a creation, do not say all of it.
+        return (yield from self.get(workflow_id)), created
 
     def find(self, name: str) -> Flow[dict[str, Any]]:
         """Return the one workflow of a name.
