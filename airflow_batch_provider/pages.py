@@ -14,7 +14,8 @@ K = TypeVar("K")
 Page: TypeAlias = tuple[list[dict[str, Any]], K | None]
 """The rows of a page, and where the next one is; ``None`` behind the last."""
 
-_TRIES = 4
+TRIES = 4
+"""For a page, where it matters more to get the list than to get it soon."""
 _PAUSE_SECONDS = 2.0
 
 
@@ -38,6 +39,7 @@ def read_pages(
     created_at: Callable[[dict[str, Any]], float],
     since: float = 0.0,
     pages: int = 20,
+    tries: int = TRIES,
 ) -> Flow[Listed]:
     """Read a list, page by page.
 
@@ -48,6 +50,7 @@ def read_pages(
         since: Epoch seconds. If the list turns out to be in descending order of creation, it is not read
             past this.
         pages: How many pages to read at most.
+        tries: How often to ask for a page at most.
 
     Raises:
         BatchError: A page cannot be had, however often it is asked for.
@@ -55,7 +58,7 @@ def read_pages(
     found: list[dict[str, Any]] = []
     following = first
     for _ in range(pages):
-        rows, after = yield from _patiently(read, following)
+        rows, after = yield from _patiently(read, following, tries)
         found += rows
         if after is None or _is_past([created_at(row) for row in found], since):
             return Listed(found, complete=True)
@@ -63,9 +66,9 @@ def read_pages(
     return Listed(found, complete=False)
 
 
-def _patiently(read: Callable[[K], Flow[Page[K]]], place: K) -> Flow[Page[K]]:
+def _patiently(read: Callable[[K], Flow[Page[K]]], place: K, tries: int) -> Flow[Page[K]]:
     """Read one page. A long list takes many, so one spoilt answer must not spoil the whole look."""
-    for _ in range(_TRIES - 1):
+    for _ in range(tries - 1):
         try:
             return (yield from read(place))
         except (*PASSING, AuthenticationFailed):

@@ -19,7 +19,7 @@ from airflow_batch_provider.errors import (
     UnexpectedAnswer,
 )
 from airflow_batch_provider.flow import Flow, send
-from airflow_batch_provider.pages import Listed, read_pages
+from airflow_batch_provider.pages import TRIES, Listed, read_pages
 from airflow_batch_provider.services.modelarts.answers import read
 from airflow_batch_provider.services.modelarts.definition import UPDATABLE, Definition, changes
 from airflow_batch_provider.services.modelarts.names import near
@@ -163,7 +163,7 @@ class Workflows:
         search = ("equal" if exact else "contain") if name else ""
         query = {"name": name, "search_type": search, "labels": label, "status": status}
         query["workspace_id"] = project.workspace_id
-        found = yield from paged(project, (), query, "listing workflows", pages)
+        found = yield from paged(project, (), query, "listing workflows", pages, tries=1)
         return [row for row in found.rows if not exact or row.get("name") == name]
 
     def update(self, workflow_id: str, changed: Definition) -> Flow[dict[str, Any]]:
@@ -210,6 +210,7 @@ def paged(
     pages: int,
     *,
     since: float = 0.0,
+    tries: int = TRIES,
 ) -> Flow[Listed]:
     """Read a list, page by page; see `pages.read_pages`. A page that is not full is the last.
 
@@ -220,6 +221,7 @@ def paged(
         doing: What is asked, as a gerund.
         pages: How many pages to read at most.
         since: Epoch seconds.
+        tries: How often to ask for a page at most.
     """
 
     def one(offset: int) -> Flow[tuple[list[dict[str, Any]], int | None]]:
@@ -227,7 +229,7 @@ def paged(
         page = rows(read((yield from send(request)), doing, action="list"), "items")
         return page, None if len(page) < PAGE else offset + PAGE
 
-    return read_pages(0, one, created_at=created_at, since=since, pages=pages)
+    return read_pages(0, one, created_at=created_at, since=since, pages=pages, tries=tries)
 
 
 def created_at(row: dict[str, Any]) -> float:
