@@ -98,7 +98,10 @@ def _airflow(
     airflow = LocalAirflow(
         folder / "airflow",
         _example_dags(),
-        connections={"azure_ml_default": emulator.airflow_connection()},
+        connections={
+            "azure_ml_default": emulator.airflow_connection(),
+            "modelarts_default": emulator.modelarts_connection(),
+        },
         port=port,
     )
     say("Starting Airflow: API server, scheduler, DAG processor, triggerer …")

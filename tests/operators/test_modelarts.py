@@ -12,6 +12,7 @@ from airflow_batch_provider import errors
 from airflow_batch_provider.auth import iam_tokens_of
 from airflow_batch_provider.hooks.modelarts import ModelArtsHook
 from airflow_batch_provider.operators.modelarts import ModelArtsWorkflowOperator
+from airflow_batch_provider.sensors import BatchOutputSensor
 
 START = {"method": "POST", "path": "/executions$"}
 POLL = {"method": "GET", "path": "/executions/[^/]+$"}
@@ -101,6 +102,46 @@ def test_a_workflow_is_run_and_returned(modelarts, task, deferrable):
     assert task.instance.xcoms["workflow_id"] == modelarts.job(job["id"])["workflow"]
     assert task.instance.xcoms["outputs"] == job["outputs"]
     assert job["id"] in task.instance.xcoms["_link_ModelArtsExecutionLink"]
+
+
+@both_ways
+@pytest.mark.parametrize("thorough", [True, False])
+def test_a_condition_chooses_the_step_that_runs(modelarts, task, deferrable, thorough):
+    """Only the chosen branch has an output, and the sensor finds it."""
+    flow = definition()
+    (train,) = flow["steps"]
+    flow["steps"] = [
+        {
+            "name": "choose",
+            "type": "condition",
+            "conditions": [{"type": "==", "left": "$ref/parameters/thorough", "right": True}],
+            "if_then_steps": ["thorough"],
+            "else_then_steps": ["quick"],
+        },
+        {**train, "name": "thorough", "depend_steps": ["choose"]},
+        {**train, "name": "quick", "depend_steps": ["choose"]},
+    ]
+    flow["parameters"] = [
+        {"name": "thorough", "type": "bool", "default": False},
+        {"name": "epochs", "type": "int", "default": 1},
+    ]
+    flow["data_requirements"] = [{"name": "letters", "type": "obs", "delay": True}]
+
+    job = task.run(
+        operator(
+            workflow=flow,
+            parameters={"thorough": "{{ params.thorough }}", "epochs": "{{ params.epochs }}"},
+            data={"letters": "obs://lab/in/"},
+            deferrable=deferrable,
+        ),
+        thorough=thorough,
+        epochs=5 if thorough else 1,
+    )
+
+    chosen = "thorough" if thorough else "quick"
+    assert list(job["outputs"]) == [f"{chosen}/train_url"]
+    (found,) = task.run(BatchOutputSensor(task_id="wait", path=job["outputs"][f"{chosen}/train_url"]["uri"]))
+    assert found["size"] == (15 if thorough else 3)
 
 
 @both_ways
