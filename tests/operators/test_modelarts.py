@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -424,6 +425,46 @@ def test_on_ambiguous_fail_does_not_look(modelarts, task, fault):
             task.run(operator(workflow=flow, on_ambiguous="fail"))
 
     assert len(executions(modelarts)) <= before + 1
+
+
+class Hasty(ModelArtsWorkflowOperator):
+    """Waits a second, not a minute, for an execution that a list may show late."""
+
+    def _policy(self):
+        return replace(super()._policy(), late=1.0)
+
+
+@pytest.fixture
+def labels_lost(modelarts):
+    modelarts.set(keep_labels=False)
+    yield
+    modelarts.set(keep_labels=True)
+
+
+@pytest.mark.usefixtures("labels_lost")
+def test_an_execution_without_its_label_is_found_by_likeness(modelarts, task):
+    """The one execution of the moment with the same parameters is taken; nothing is started twice."""
+    arguments = {"workflow": definition(), "data": {"letters": "/lab/in/"}, "wait_for_completion": False}
+    type(task)("other").run(operator(**arguments, parameters={"epochs": 7}))
+    modelarts.fail(action="drop_after", match=START, times=1)
+
+    job = task.run(Hasty(task_id="task", **arguments, parameters={"epochs": 2}))
+
+    assert job["id"] == executions(modelarts)[-1]["id"]
+    assert len(starts(modelarts)) == 2
+
+
+@pytest.mark.usefixtures("labels_lost")
+def test_two_executions_that_are_alike_are_not_guessed_between(modelarts, task):
+    """The task says that it does not know, and names both."""
+    arguments = {"workflow": simple(), "wait_for_completion": False}
+    other = type(task)("other").run(operator(**arguments))
+    modelarts.fail(action="drop_after", match=START, times=1)
+
+    with pytest.raises(errors.SubmissionUnknown, match=other["id"]):
+        task.run(Hasty(task_id="task", **arguments))
+
+    assert len(starts(modelarts)) == 2
 
 
 def test_a_throttled_start_is_asked_again(modelarts, task):
