@@ -15,15 +15,18 @@ export NO_PROXY := 127.0.0.1,localhost,$(or $(no_proxy),$(NO_PROXY))
 unexport no_proxy
 
 .NOTPARALLEL:
-.PHONY: help venv demo emulator airflow test chaos check bench clean fresh
+.PHONY: help venv demo demo-modelarts emulator airflow test chaos check bench clean fresh
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 venv: $(VENV)/.dev ## Set up the virtual environment for development
 
 demo: $(VENV)/.demo ## Score handwritten digits on a batch endpoint of the emulator, from a real DAG
 	$(python) -m airflow_batch_provider.demo
+
+demo-modelarts: $(VENV)/.demo ## Train on handwritten digits by a ModelArts workflow of the emulator, from a real DAG
+	$(python) -m airflow_batch_provider.demo modelarts
 
 airflow: $(VENV)/.demo ## Open Airflow's UI with the demo's DAG and emulator, until Ctrl-C
 	$(python) -m airflow_batch_provider.demo airflow

@@ -43,6 +43,23 @@ def choice(field: str, value: Any, *choices: str) -> str:
     return str(value)
 
 
+def just_one(what: str, **given: Any) -> str:
+    """Return the name of the one argument that is given.
+
+    Args:
+        what: What they say, for the message: "which workflow".
+        **given: Name to value; ``None`` is not given.
+
+    Raises:
+        InvalidInput: None is given, or several are.
+    """
+    said = [name for name, value in given.items() if value is not None]
+    if len(said) != 1:
+        told = " and ".join(said) + " are given" if said else f"none of {', '.join(given)} is given"
+        raise InvalidInput(f"{told}.", fix=f"Say {what}: give exactly one.")
+    return said[0]
+
+
 def _number(field: str, value: Any) -> float:
     try:
         number = float(value)

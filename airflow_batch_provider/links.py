@@ -29,3 +29,9 @@ class AzureMLJobLink(JobLink):
     """The job in Azure Machine Learning studio, of the right cloud."""
 
     name = "Azure ML job"
+
+
+class ModelArtsExecutionLink(JobLink):
+    """The execution in the console of Huawei Cloud ModelArts."""
+
+    name = "ModelArts execution"

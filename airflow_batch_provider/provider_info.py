@@ -49,10 +49,34 @@ _AZURE_ML_FIELDS = {
     "verify": _text("Verify TLS", "true, false, or the path of a CA bundle."),
 }
 
+_MODELARTS_FIELDS = {
+    "region": _text("Region", "Id of the region, such as cn-north-4; also of the buckets in OBS."),
+    "project_id": _text("Project ID", "As My Credentials shows it; empty to look it up by the region."),
+    "auth": _text(
+        "Authentication",
+        "aksk signs requests with an access key; token asks IAM for a token with a user's password.",
+        enum=["aksk", "token"],
+        default="aksk",
+    ),
+    "security_token": _text(
+        "Security token",
+        "Of a temporary access key; or, with token, an IAM token that exists already.",
+        format="password",
+    ),
+    "iam_user": _text("IAM user", "Name of the user, with token; the password is the connection's."),
+    "iam_domain": _text("IAM domain", "Name of the account that the user belongs to, with token."),
+    "workspace_id": _text("Workspace ID", "ModelArts workspace; empty for the default one."),
+    "iam_endpoint": _text("IAM URL", "If not the region's own: https://iam.cn-north-4.myhuaweicloud.com."),
+    "obs_endpoint": _text("OBS URL", "If not the region's own: https://obs.cn-north-4.myhuaweicloud.com."),
+    "endpoint": _text("ModelArts URL", "The same as host; give one of them."),
+    "verify": _AZURE_ML_FIELDS["verify"],
+}
+
 PROVIDER_INFO: dict[str, Any] = {
     "package-name": "airflow-batch-provider",
     "name": "Batch jobs",
-    "description": "Remote machine-learning batch jobs: Azure Machine Learning batch endpoints.",
+    "description": "Remote machine-learning batch jobs: Azure Machine Learning batch endpoints and "
+    "Huawei Cloud ModelArts workflows.",
     "connection-types": [
         {
             "connection-type": "azure_ml",
@@ -71,7 +95,28 @@ PROVIDER_INFO: dict[str, Any] = {
                 },
             },
             "conn-fields": _AZURE_ML_FIELDS,
-        }
+        },
+        {
+            "connection-type": "modelarts",
+            "hook-class-name": "airflow_batch_provider.hooks.modelarts.ModelArtsHook",
+            "hook-name": "Huawei Cloud ModelArts",
+            "ui-field-behaviour": {
+                "hidden-fields": ["schema", "port"],
+                "relabeling": {
+                    "login": "Access key",
+                    "password": "Secret key, or password of the IAM user",
+                    "host": "ModelArts URL",
+                },
+                "placeholders": {
+                    "host": "empty for the region's own; http://127.0.0.1:8787 for the emulator",
+                    "login": "empty with token",
+                },
+            },
+            "conn-fields": _MODELARTS_FIELDS,
+        },
     ],
-    "extra-links": ["airflow_batch_provider.links.AzureMLJobLink"],
+    "extra-links": [
+        "airflow_batch_provider.links.AzureMLJobLink",
+        "airflow_batch_provider.links.ModelArtsExecutionLink",
+    ],
 }

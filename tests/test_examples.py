@@ -74,8 +74,12 @@ def upload(emulator, images):
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_an_example_runs_in_a_terminal(example, terminal, emulator):
     """``dag.test()`` of each example ends with success, in one process, without a scheduler."""
-    environment = {**terminal, "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES)}
-    environment["AIRFLOW_CONN_AZURE_ML_DEFAULT"] = json.dumps(emulator.airflow_connection())
+    environment = {
+        **terminal,
+        "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
+        "AIRFLOW_CONN_AZURE_ML_DEFAULT": json.dumps(emulator.airflow_connection()),
+        "AIRFLOW_CONN_MODELARTS_DEFAULT": json.dumps(emulator.modelarts_connection()),
+    }
 
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(example)],

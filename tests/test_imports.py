@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1] / "airflow_batch_provider"
 PACKAGE = ROOT.name
 
 # A layer is a module or a folder of the package; each service is a layer of its own.
-LEAVES = {"errors", "values", "checks", "answers", "web", "flow", "jobs"}
+LEAVES = {"errors", "values", "checks", "answers", "web", "flow", "pages", "jobs"}
 MAY_IMPORT = {
     PACKAGE: {"provider_info", "retries"},
     "provider_info": set(),
@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "answers": {"errors", "values"},
     "web": {"errors", "values", PACKAGE},
     "flow": {"errors", "values"},
+    "pages": {"errors", "flow"},
     "jobs": {"errors", "flow"},
     "services": LEAVES | {PACKAGE},
     "drive": {"errors", "flow", "jobs"},

@@ -10,6 +10,7 @@ from airflow_batch_provider.auth.credentials import EmulatorCredential, azure_cr
 from airflow_batch_provider.auth.entra import EntraAuth, entra_auth, tokens_of
 from airflow_batch_provider.auth.huawei_aksk import AkSkAuth
 from airflow_batch_provider.auth.huawei_iam import IamAuth, iam_tokens_of, modelarts_auth
+from airflow_batch_provider.auth.huawei_keys import obs_keys_of
 from airflow_batch_provider.auth.tokens import Credential, Token, Tokens
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "entra_auth",
     "iam_tokens_of",
     "modelarts_auth",
+    "obs_keys_of",
     "tls_of",
     "tokens_of",
 ]

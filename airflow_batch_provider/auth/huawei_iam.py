@@ -26,6 +26,9 @@ from airflow_batch_provider.web import USER_AGENT, check_host
 LIFETIME = 24 * 3600.0
 """Seconds that a token lives."""
 
+RESOURCE = "Huawei Cloud"
+"""What tokens are asked for: one is good for all services of its project."""
+
 _HINT = "Check region and endpoint, and the URL."
 _REFUSED = (
     "Check iam_user, iam_domain (the account's name) and password. Accounts with a HUAWEI ID, and users who "
@@ -51,26 +54,8 @@ class PasswordCredential:
 
     def get_token(self, *scopes: str) -> Any:  # noqa: ARG002  # a token is for all services of a project
         """Return a token; raises as every request does."""
-        connection = self._connection
-        url = f"{connection.endpoints.iam}/v3/auth/tokens"
-        check_host(url, connection.hosts()["iam"], "The address of IAM", hint=_HINT)
-        try:
-            response = httpx.post(
-                url,
-                params={"nocatalog": "true"},
-                json=_request(connection),
-                headers={"User-Agent": USER_AGENT},
-                timeout=30,
-                verify=tls_of(connection),
-                # The environment's proxies are for the internet, never for the emulator on this machine.
-                trust_env=not connection.is_emulator,
-            )
-        except httpx.RequestError as error:
-            raise ConnectionFailed(
-                f"IAM at {url} does not answer: {type(error).__name__}: {redact(str(error))}.",
-                fix="Check region and iam_endpoint, and that this machine can reach it.",
-            ) from error
-        return _token(response)
+        request = _request(self._connection)
+        return _token(post_to_iam(self._connection, "/v3/auth/tokens?nocatalog=true", request))
 
 
 class GivenToken:
@@ -113,7 +98,38 @@ def modelarts_auth(connection: ModelArtsConnection) -> httpx.Auth:
     if connection.auth == "aksk":
         return AkSkAuth(connection.access_key, connection.secret_key, connection.security_token, hosts)
     # One token for all: it is made for the project.
-    return IamAuth(iam_tokens_of(connection), dict.fromkeys(hosts, "Huawei Cloud"), hosts)
+    return IamAuth(iam_tokens_of(connection), dict.fromkeys(hosts, RESOURCE), hosts)
+
+
+def post_to_iam(connection: ModelArtsConnection, path: str, body: Any) -> httpx.Response:
+    """Ask IAM for a credential, which is why the request carries none.
+
+    Args:
+        connection: Says where IAM is.
+        path: Of the URL, with its query.
+        body: Sent as JSON.
+
+    Raises:
+        InvalidInput: IAM's address is not one that a secret may be sent to.
+        ConnectionFailed: Nothing answers.
+    """
+    url = f"{connection.endpoints.iam}{path}"
+    check_host(url, connection.hosts()["iam"], "The address of IAM", hint=_HINT)
+    try:
+        return httpx.post(
+            url,
+            json=body,
+            headers={"User-Agent": USER_AGENT},
+            timeout=30,
+            verify=tls_of(connection),
+            # The environment's proxies are for the internet, never for the emulator on this machine.
+            trust_env=not connection.is_emulator,
+        )
+    except httpx.RequestError as error:
+        raise ConnectionFailed(
+            f"IAM at {url} does not answer: {type(error).__name__}: {redact(str(error))}.",
+            fix="Check region and iam_endpoint, and that this machine can reach it.",
+        ) from error
 
 
 def _request(connection: ModelArtsConnection) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """``python -m airflow_batch_provider.demo``: run the example DAG and print what happens.
 
+``python -m airflow_batch_provider.demo modelarts``: the same with a ModelArts workflow.
+
 ``python -m airflow_batch_provider.demo airflow``: leave Airflow's web interface open until Ctrl-C.
 """
 
@@ -13,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +26,32 @@ from airflow_batch_provider.demo.local_airflow import LocalAirflow
 from airflow_batch_provider.emulator.server import Emulator
 
 _HERE = Path(__file__).parent
-_DAG = "example_azure_ml_batch_endpoint"
+
+
+@dataclass(frozen=True)
+class _Story:
+    """A DAG of the examples, and which of its tasks tells what."""
+
+    dag: str
+    job: str
+    files: str
+    connection: str
+    cloud: str
+
+
+_STORIES = {
+    "run": _Story("example_azure_ml_batch_endpoint", "score", "predictions", "azure_ml_default", "Azure"),
+    "modelarts": _Story(
+        "example_modelarts_workflow", "train", "metrics", "modelarts_default", "Huawei Cloud"
+    ),
+}
 _RUN_SECONDS = 300
 
 
 def main() -> int:
     """Run the demo; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m airflow_batch_provider.demo", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["run", "airflow"], default="run")
+    parser.add_argument("what", nargs="?", choices=[*_STORIES, "airflow"], default="run")
     parser.add_argument("--port", type=int, default=8080, help="of Airflow's web interface, with 'airflow'")
     arguments = parser.parse_args()
     began = time.monotonic()
@@ -41,27 +62,28 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="batch-demo-") as temporary:
         if arguments.what == "airflow":
             return _browse(Path(temporary), arguments.port, say)
-        return _run(Path(temporary), say)
+        return _run(_STORIES[arguments.what], Path(temporary), say)
 
 
-def _run(folder: Path, say: Callable[[str], None]) -> int:
+def _run(story: _Story, folder: Path, say: Callable[[str], None]) -> int:
     with _emulator(folder, say) as emulator, _airflow(folder, emulator, 0, say) as airflow:
         watcher = _JobWatcher(emulator, say)
-        run_id = airflow.trigger(_DAG)
-        say(f"Started a run of the DAG {_DAG}.")
+        run_id = airflow.trigger(story.dag)
+        say(f"Started a run of the DAG {story.dag}.")
         with watcher:
-            state = airflow.wait_for_run(_DAG, run_id, _RUN_SECONDS, _task_teller(say))
+            state = airflow.wait_for_run(story.dag, run_id, _RUN_SECONDS, _task_teller(say))
         if state != "success":
-            print(airflow.task_log(_DAG, run_id, "score"), file=sys.stderr)
+            print(airflow.task_log(story.dag, run_id, story.job), file=sys.stderr)
             say(f"The run ended as {state}.")
             return 1
-        for file in airflow.xcom(_DAG, run_id, "predictions"):
-            say(f"found …/datastores/{file['path'].split('/datastores/')[-1]} ({file['size']} bytes)")
-        share = airflow.xcom(_DAG, run_id, "accuracy")
+        for file in airflow.xcom(story.dag, run_id, story.files):
+            _, datastores, path = file["path"].rpartition("/datastores/")
+            say(f"found {'…' * bool(datastores)}{datastores}{path} ({file['size']} bytes)")
+        share = airflow.xcom(story.dag, run_id, "accuracy")
         say(f"{share:.1%} of the held-out digits were read rightly.")
     print(
         "\nNext: 'make airflow' opens the same Airflow in the browser; the DAG is in example_dags/."
-        "\nTo run it on Azure, change nothing but the connection azure_ml_default."
+        f"\nTo run it on {story.cloud}, change nothing but the connection {story.connection}."
     )
     return 0
 
@@ -87,7 +109,7 @@ def _emulator(folder: Path, say: Callable[[str], None]) -> Iterator[Emulator]:
     count = digits.write(deployment)
     say(f"Trained a model on scikit-learn's digits; wrote {count} held-out ones as images.")
     with Emulator(folder / "emulator", setup=deployment / "setup.yml") as emulator:
-        say(f"The emulator runs at {emulator.url}, with the batch endpoint 'digits'.")
+        say(f"The emulator runs at {emulator.url}, with the batch endpoint and the bucket 'digits'.")
         yield emulator
 
 
@@ -98,7 +120,10 @@ def _airflow(
     airflow = LocalAirflow(
         folder / "airflow",
         _example_dags(),
-        connections={"azure_ml_default": emulator.airflow_connection()},
+        connections={
+            "azure_ml_default": emulator.airflow_connection(),
+            "modelarts_default": emulator.modelarts_connection(),
+        },
         port=port,
     )
     say("Starting Airflow: API server, scheduler, DAG processor, triggerer …")

@@ -10,7 +10,8 @@ def write(folder: Path) -> int:
     """Train on most of the digits and write the others as images.
 
     Args:
-        folder: Receives ``model/digits.pkl`` and ``images/0042-is-7.png``.
+        folder: Receives ``model/digits.pkl``, ``images/0042-is-7.png``, and all digits in
+            ``rows/digits.csv``: 64 shades from 0 to 16 and the digit in each row.
 
     Returns:
         How many images were written; the model has seen none of them.
@@ -34,4 +35,6 @@ def write(folder: Path) -> int:
     for number, (image, digit) in enumerate(zip(held_out, truth, strict=True)):
         shades = (image.reshape(8, 8) * 16).clip(0, 255).astype(np.uint8)
         Image.fromarray(shades).save(folder / "images" / f"{number:04}-is-{digit}.png")
+    (folder / "rows").mkdir()
+    np.savetxt(folder / "rows" / "digits.csv", np.column_stack([pixels, digits]), fmt="%d", delimiter=",")
     return len(held_out)

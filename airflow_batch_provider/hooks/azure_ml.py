@@ -7,9 +7,9 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from airflow_batch_provider.auth import entra_auth, tls_of, tokens_of
-from airflow_batch_provider.errors import BatchError
+from airflow_batch_provider.errors import AuthenticationFailed, BatchError, NotFound, PermissionDenied
 from airflow_batch_provider.flow import Flow
-from airflow_batch_provider.hooks.base import BatchHook
+from airflow_batch_provider.hooks.base import BatchHook, host_of
 from airflow_batch_provider.jobs import Job
 from airflow_batch_provider.services.azure_ml import uris
 from airflow_batch_provider.services.azure_ml.batch import BatchEndpoints
@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 # Of all tasks in this process.
 _DEPLOYMENTS = Deployments()
 
-
-def _host(connection: Any) -> str:
-    """Put together what Airflow took apart: it stores scheme, host and port of a URL in several fields."""
-    host = str(connection.host or "")
-    if host and "://" not in host and connection.schema in ("http", "https"):
-        host = f"{connection.schema}://{host}"
-    return f"{host}:{connection.port}" if host and connection.port else host
+_HOPS: dict[type[BaseException], str] = {
+    AuthenticationFailed: "token, the credential is not accepted",
+    PermissionDenied: "RBAC, the identity may not read the workspace",
+    NotFound: "workspace, there is none of this name in this resource group and subscription",
+}
+_AUDIENCE: dict[type[BaseException], str] = {
+    **_HOPS,
+    AuthenticationFailed: "audience, no token is issued for the data plane; set ml_audience",
+}
 
 
 class AzureMLHook(BatchHook):
@@ -77,7 +79,7 @@ class AzureMLHook(BatchHook):
             self.conn_id,
             login=connection.login,
             password=connection.password,
-            host=_host(connection),
+            host=host_of(connection),
             extra=extra,
             cloud_environment=self._cloud,
         )
@@ -163,7 +165,8 @@ class AzureMLHook(BatchHook):
             step = f"getting a token for {self.connection.ml_audience}"
             tokens_of(self.connection).get(self.connection.ml_audience)
         except BatchError as error:
-            return False, explain(step, error, self._connection)
+            where = f"{self.connection.cloud.name}, {self.connection.arm}" if self._connection else ""
+            return False, explain(step, error, where, _AUDIENCE if "token for" in step else _HOPS)
         return True, f"Workspace {workspace.name!r} in {found.get('location', 'an unknown region')} answers."
 
     def locate(self, path: str) -> Location:

@@ -33,6 +33,14 @@ def _without_signatures(record: logging.LogRecord) -> bool:
 logging.getLogger("httpx").addFilter(_without_signatures)
 
 
+def host_of(connection: Any) -> str:
+    """Put together what Airflow took apart: it stores scheme, host and port of a URL in several fields."""
+    host = str(connection.host or "")
+    if host and "://" not in host and connection.schema in ("http", "https"):
+        host = f"{connection.schema}://{host}"
+    return f"{host}:{connection.port}" if host and connection.port else host
+
+
 class BatchHook(BaseHook):
     """A connection to a service that runs batch jobs.
 

@@ -4,54 +4,36 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from airflow_batch_provider.errors import (
-    AuthenticationFailed,
-    BatchError,
-    ConnectionFailed,
-    NotFound,
-    PermissionDenied,
-)
-
-if TYPE_CHECKING:
-    from airflow_batch_provider.services.azure_ml.connection import AzureMLConnection
+from airflow_batch_provider.errors import BatchError, ConnectionFailed
 
 
-def explain(step: str, error: BatchError, connection: AzureMLConnection | None) -> str:
+def explain(step: str, error: BatchError, where: str, hops: Mapping[type[BaseException], str]) -> str:
     """Say which hop failed and what to look at.
 
     Args:
         step: What was being done.
         error: How it failed.
-        connection: The connection, if it could be read.
+        where: The addresses in question, if the connection could be read.
+        hops: Class of error to the hop that it means for this service, and what to look at there.
     """
-    hop = _hop(error, step)
-    where = f" ({connection.cloud.name}, {connection.arm})" if connection else ""
-    return f"Failed while {step}{where}: {hop}. {error}"
+    place = f" ({where})" if where else ""
+    return f"Failed while {step}{place}: {_hop(error, {**_LOWER, **hops})}. {error}"
 
 
-# The first that fits, from the lowest layer up: what went wrong, or what caused it.
-_HOPS: tuple[tuple[type[BaseException], str], ...] = (
-    (
-        socket.gaierror,
-        "name resolution, the host is not known here; is a private link or a proxy needed?",
-    ),
-    (ssl.SSLError, "TLS, the certificate is not trusted; set verify to the path of your CA bundle"),
-    (ConnectionFailed, "network, nothing answers"),
-    (AuthenticationFailed, "token, the credential is not accepted"),
-    (PermissionDenied, "RBAC, the identity may not read the workspace"),
-    (NotFound, "workspace, there is none of this name in this resource group and subscription"),
-    (BaseException, "the answer"),
-)
-_AUDIENCE = "audience, no token is issued for the data plane; set ml_audience"
+# From the lowest layer up; the first that fits what went wrong, or what caused it.
+_LOWER: dict[type[BaseException], str] = {
+    socket.gaierror: "name resolution, the host is not known here; is a private link or a proxy needed?",
+    ssl.SSLError: "TLS, the certificate is not trusted; set verify to the path of your CA bundle",
+    ConnectionFailed: "network, nothing answers",
+}
 
 
-def _hop(error: BatchError, step: str) -> str:
-    if isinstance(error, AuthenticationFailed) and "token for" in step:
-        return _AUDIENCE
+def _hop(error: BatchError, hops: Mapping[type[BaseException], str]) -> str:
     causes = _causes(error)
-    return next(told for kind, told in _HOPS if any(isinstance(cause, kind) for cause in causes))
+    found = (told for kind, told in hops.items() if any(isinstance(cause, kind) for cause in causes))
+    return next(found, "the answer")
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -21,7 +21,7 @@ from airflow_batch_provider.hooks.places import files_at
 from airflow_batch_provider.storage import FileInfo, Files, Steps, arun, run
 from airflow_batch_provider.storage.wanted import Wanted, some_text
 
-_PATHS = "Give an azureml:// datastore path, an https://, wasbs:// or abfss:// URL, or a local path."
+_PATHS = "Give an azureml:// datastore path, an https://, wasbs://, abfss:// or obs:// URL, or a local path."
 
 
 @dataclass
@@ -29,8 +29,8 @@ class OutputWatch:
     """Looks at one place, again and again.
 
     Args:
-        path: ``azureml://`` datastore path, URL of a blob or folder, ``wasbs://``, ``abfss://``, ``file://``
-            or a local path.
+        path: ``azureml://`` datastore path, URL of a blob or folder, ``wasbs://``, ``abfss://``, ``obs://``,
+            ``file://`` or a local path.
         conn_id: The connection, for all but local paths.
         wanted: What is waited for.
         outage_tolerance: Seconds without one good answer after which looking raises.
@@ -72,7 +72,7 @@ class OutputWatch:
         """
         path = os.fspath(path) if isinstance(path, os.PathLike) else path
         wanted = Wanted.read(glob=glob, min_files=min_files, min_bytes=min_bytes, stable_for=stable_for)
-        conn_id = some_text("azure_ml_conn_id", conn_id, "Give the id of a connection.")
+        conn_id = some_text("The connection's id", conn_id, "Give the id of a connection.")
         return cls(some_text("path", path, _PATHS), conn_id, wanted, **options)
 
     def look(self) -> list[FileInfo] | None:

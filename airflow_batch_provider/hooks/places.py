@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from airflow_batch_provider.hooks.azure_ml import AzureMLHook
 
 
+DEFAULT_OBS_CONNECTION = "modelarts_default"
+
+
 def files_at(path: str, conn_id: str) -> Steps[Files]:
     """Return the files at a path, as steps.
 
     Args:
-        path: ``azureml://`` datastore path, URL of a blob or folder, ``wasbs://``, ``abfss://``, ``file://``
-            or a local path.
+        path: ``azureml://`` datastore path, URL of a blob or folder, ``wasbs://``, ``abfss://``, ``obs://``,
+            ``file://`` or a local path.
         conn_id: The connection, for all but local paths.
 
     Raises:
@@ -35,16 +38,41 @@ def files_at(path: str, conn_id: str) -> Steps[Files]:
     """
     if path.lower().startswith("file:"):
         return local_files(path)
-    if path.lower().startswith("obs:"):
-        raise InvalidInput(
-            f"path is {path!r}; OBS is not among the storages that can be watched.",
-            fix="Use an azureml://, https://, wasbs://, abfss:// or file:// path.",
-        )
+    if is_obs(path):
+        return (yield from _in_obs(path, conn_id))
     if uris.parse(path, "path").kind == "local":
         return local_files(path)
     hook: Any = hook_for("azure_ml", conn_id, {})
     location = yield Step(partial(hook.locate, path), partial(hook.alocate, path))
     files: Files = hook.files(location)
+    return files
+
+
+def is_obs(path: str) -> bool:
+    """Say whether a path is one of OBS, by its scheme."""
+    return path.lower().startswith("obs:")
+
+
+def place_and_connection(path: Any, azure_ml_conn_id: Any, modelarts_conn_id: Any) -> tuple[Any, Any]:
+    """Return the place that a path means, and the connection that lists it.
+
+    Args:
+        path: As a user wrote it; what is no text is left to be refused later.
+        azure_ml_conn_id: For all but OBS.
+        modelarts_conn_id: For OBS. If it is given, ``/bucket/key`` is a place in OBS, as ModelArts writes it;
+            else it is a local path. ``None`` for the default one.
+    """
+    if isinstance(path, str) and modelarts_conn_id is not None and path.startswith("/"):
+        path = f"obs:/{path}"
+    if isinstance(path, str) and is_obs(path):
+        return path, DEFAULT_OBS_CONNECTION if modelarts_conn_id is None else modelarts_conn_id
+    return path, azure_ml_conn_id
+
+
+def _in_obs(path: str, conn_id: str) -> Steps[Files]:
+    hook: Any = hook_for("modelarts", conn_id, {})
+    yield Step(hook.open, hook.aopen)
+    files: Files = hook.files(path)
     return files
 
 

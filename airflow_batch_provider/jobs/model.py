@@ -41,7 +41,7 @@ class Job:
         name: The name that people see.
         state: What the status means.
         status: The service's own word.
-        detail: What the service says of it, such as the text of a failure.
+        detail: What the service says of it, such as the text of a failure, or how far it has come.
         url: Its page in the service's web interface.
         endpoint: The endpoint or workflow that it runs on.
         outputs: Output name to ``{"uri": …, "url": …, "abfss": …}``.
@@ -56,6 +56,11 @@ class Job:
     url: str = ""
     endpoint: str = ""
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def news(self) -> str:
+        """Its status and what the service says of it: a change is worth a line in a log."""
+        return f"{self.status}: {self.detail.rstrip('.')}" if self.detail else self.status
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON scalars and mappings only."""

@@ -96,6 +96,6 @@ def unknown(intent: Submission, what: str) -> SubmissionUnknown:
     return SubmissionUnknown(
         f"It is not known whether a job was started. {what}",
         marker=intent.marker,
-        fix="Look on the service for a job that carries this marker in its tags or properties, "
+        fix="Look on the service for a job that carries this marker in its tags, properties or labels, "
         "and clear the task once you know.",
     )

@@ -27,7 +27,7 @@ class Watch:
         poll_interval: Longest seconds between two polls. A young job is asked more often.
         deadline: Epoch seconds after which waiting ends with `JobTimedOut`, or ``None``.
         outage_tolerance: Seconds without one good answer after which waiting ends with `JobUnreachable`.
-        on_change: Called with the job whenever its status differs from the last one seen.
+        on_change: Called with the job whenever its status or detail differs from the last one seen.
         on_trouble: Called with the error when an outage begins.
         now: Wall clock, epoch seconds.
         chance: Source of jitter, uniform in [0, 1).
@@ -96,8 +96,8 @@ def wait(service: Service, ref: JobRef, watch: Watch) -> Flow[Job]:
                 raise _unreachable(ref, watch.outage_tolerance, error) from error
         else:
             outage_since = None
-            if job.status != seen:
-                seen = job.status
+            if job.news != seen:
+                seen = job.news
                 watch.on_change(job)
             if _ends(ref, job):
                 return job

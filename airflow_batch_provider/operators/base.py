@@ -14,6 +14,7 @@ from airflow_batch_provider.checks import choice, not_negative, positive
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_batch_provider.flow import Flow
     from airflow_batch_provider.hooks.base import BatchHook
     from airflow_batch_provider.jobs import Accepted, Job, JobRef, TaskIdentity, Watch
     from airflow_batch_provider.triggers.jobs import JobTrigger
@@ -114,15 +115,13 @@ class BatchOperator(BaseOperator):
             JobError: The job did not end well; it is named.
             BatchError: The service refused.
         """
-        from airflow_batch_provider.jobs import submit_once
-
         self._check_numbers(literal=False)
         order = self._order(context)
         hook = self._hook = self.hook()
         hook.open()
         if self.wait_for_completion and self.deferrable:
             self._rehearse(context)
-        submission = submit_once(hook.service, order, _identity(context), self._policy())
+        submission = self._submission(hook, order, _identity(context))
         accepted = hook.run(submission, store=self._records(context))
         self._announce(context, accepted)
         if not self.wait_for_completion:
@@ -131,6 +130,11 @@ class BatchOperator(BaseOperator):
         if self.deferrable and not accepted.job.state.done:
             self._defer(context, accepted.ref)
         return self._complete(context, self._wait(context, hook, accepted.ref))
+
+    def _submission(self, hook: BatchHook, order: Any, task: TaskIdentity) -> Flow[Accepted]:
+        from airflow_batch_provider.jobs import submit_once
+
+        return submit_once(hook.service, order, task, self._policy())
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Go on when the trigger has an outcome. Everything is taken from the event."""
@@ -267,7 +271,7 @@ class BatchOperator(BaseOperator):
             poll_interval=float(self.poll_interval),
             deadline=self._deadline(context, ref),
             outage_tolerance=float(self.outage_tolerance),
-            on_change=lambda job: self.log.info("Job %s is %s.", job.id, job.status),
+            on_change=lambda job: self.log.info("Job %s is %s.", job.id, job.news),
             on_trouble=lambda error: self.log.warning("Asking again: %s", error),
         )
 

@@ -41,14 +41,16 @@ class BatchOutputSensor(BaseSensorOperator):
 
     Args:
         path: ``azureml://`` path on a datastore, URL of a folder or blob in a storage account (``https://``,
-            ``wasbs://``, ``abfss://``; a SAS in it is used and never shown), ``file://`` or a local path. A
-            folder is looked through to any depth.
+            ``wasbs://``, ``abfss://``; a SAS in it is used and never shown), ``obs://bucket/key`` in Huawei
+            Cloud's object storage, ``file://`` or a local path. A folder is looked through to any depth.
         glob: Which files count, relative to *path* as `pathlib.Path.glob` has it: ``*.csv`` for those in the
             folder itself, ``**/*.csv`` for those below it, too. Default: all.
         min_files: How many files there must be.
         min_bytes: How many bytes they must have together.
         stable_for: Seconds for which none of them must have changed.
-        azure_ml_conn_id: Connection whose identity lists the files; not used for local paths.
+        azure_ml_conn_id: Connection whose identity lists the files; not used for local paths and OBS.
+        modelarts_conn_id: Connection that lists files in OBS. Default: ``modelarts_default``. If it is given,
+            ``/bucket/key`` is a place in OBS, too, as ModelArts writes it.
         outage_tolerance: Seconds without a good answer after which the task fails.
         deferrable: Whether to wait in the triggerer. Default: ``[operators] default_deferrable``.
         poke_interval: Seconds between two looks.
@@ -60,7 +62,15 @@ class BatchOutputSensor(BaseSensorOperator):
         InvalidInput: An argument cannot be right.
     """
 
-    template_fields = ("path", "glob", "min_files", "min_bytes", "stable_for", "azure_ml_conn_id")
+    template_fields = (
+        "path",
+        "glob",
+        "min_files",
+        "min_bytes",
+        "stable_for",
+        "azure_ml_conn_id",
+        "modelarts_conn_id",
+    )
 
     def __init__(
         self,
@@ -71,6 +81,7 @@ class BatchOutputSensor(BaseSensorOperator):
         min_bytes: int | str = 0,
         stable_for: float | str = 0,
         azure_ml_conn_id: str = "azure_ml_default",
+        modelarts_conn_id: str | None = None,
         outage_tolerance: float = 900,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poke_interval: float | timedelta = 60,
@@ -96,6 +107,7 @@ class BatchOutputSensor(BaseSensorOperator):
         self.min_bytes = min_bytes
         self.stable_for = stable_for
         self.azure_ml_conn_id = azure_ml_conn_id
+        self.modelarts_conn_id = modelarts_conn_id
         self.outage_tolerance = outage_tolerance
         self.deferrable = deferrable
         self._watch: OutputWatch | None = None
@@ -205,10 +217,12 @@ class BatchOutputSensor(BaseSensorOperator):
 
     def _new_watch(self) -> OutputWatch:
         from airflow_batch_provider.hooks.outputs import OutputWatch
+        from airflow_batch_provider.hooks.places import place_and_connection
 
+        path, conn_id = place_and_connection(self.path, self.azure_ml_conn_id, self.modelarts_conn_id)
         return OutputWatch.read(
-            path=self.path,
-            conn_id=self.azure_ml_conn_id,
+            path=path,
+            conn_id=conn_id,
             glob=self.glob,
             min_files=self.min_files,
             min_bytes=self.min_bytes,

@@ -1,10 +1,10 @@
-"""How requests to a storage account are authorised."""
+"""How requests to an Azure storage account are authorised."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from urllib.parse import parse_qs
 
 from airflow_batch_provider.services.azure_ml.clouds import STORAGE_AUDIENCE
@@ -24,8 +24,30 @@ class Tokens(Protocol):
         """Forget a token that was refused."""
 
 
+class TokenAccess:
+    """What is authorised by tokens that expire, whatever they are."""
+
+    tokens: Tokens | None
+    resource: ClassVar[str]
+
+    def token(self) -> Steps[Any]:
+        """Return the token that `credential` is going to use, or ``None`` if it uses none.
+
+        Asked for here first, a token that cannot be had is seen as the error that it is.
+        """
+        if self.tokens is None:
+            return None
+        tokens, resource = self.tokens, self.resource
+        return (yield Step(lambda: tokens.get(resource), lambda: tokens.aget(resource)))
+
+    def drop(self, token: Any) -> None:
+        """Forget a token that was refused."""
+        if self.tokens is not None:
+            self.tokens.drop(self.resource, token)
+
+
 @dataclass(frozen=True)
-class Access:
+class Access(TokenAccess):
     """A SAS, an account key, tokens, or (with nothing given) anonymous access.
 
     Args:
@@ -37,6 +59,7 @@ class Access:
     sas: str = field(default="", repr=False)
     account_key: str = field(default="", repr=False)
     tokens: Tokens | None = field(default=None, repr=False)
+    resource: ClassVar[str] = STORAGE_AUDIENCE
 
     @property
     def is_anonymous(self) -> bool:
@@ -44,7 +67,7 @@ class Access:
         return self == Access()
 
     @property
-    def is_for_one_blob(self) -> bool:
+    def is_for_one_file(self) -> bool:
         """Whether it is a SAS for a single blob, with which nothing can be listed."""
         return parse_qs(self.sas).get("sr") == ["b"]
 
@@ -68,20 +91,5 @@ class Access:
         if self.tokens is None:
             raise RuntimeError("Anonymous access has no credential.")
         # Declared as expired, so that obstore keeps no copy: a refused token is replaced at once.
-        token = self.tokens.get(STORAGE_AUDIENCE)
+        token = self.tokens.get(self.resource)
         return {"token": token.value, "expires_at": datetime.now(timezone.utc)}
-
-    def token(self) -> Steps[Any]:
-        """Return the token that `credential` is going to use, or ``None`` if it uses none.
-
-        Asked for here first, a token that cannot be had is seen as the error that it is.
-        """
-        if self.tokens is None:
-            return None
-        tokens = self.tokens
-        return (yield Step(lambda: tokens.get(STORAGE_AUDIENCE), lambda: tokens.aget(STORAGE_AUDIENCE)))
-
-    def drop(self, token: Any) -> None:
-        """Forget a token that was refused."""
-        if self.tokens is not None:
-            self.tokens.drop(STORAGE_AUDIENCE, token)

@@ -1,22 +1,51 @@
-"""A container of an Azure storage account, opened with obstore."""
+"""Containers of Azure storage accounts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
-
-import httpx
 
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.storage.access import Access
-from airflow_batch_provider.web import is_local
+from airflow_batch_provider.storage.endpoint import RETRIES, Endpoint
+from airflow_batch_provider.storage.files import Files
+from airflow_batch_provider.storage.objects import object_files
+from airflow_batch_provider.storage.steps import Step
 
-# obstore asks again after 5xx, 429 and lost connections; whoever waits for files has patience of its own.
-_RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
-_TIMEOUTS = {"connect_timeout": timedelta(seconds=15), "timeout": timedelta(seconds=60)}
+
+def azure_files(
+    uri: str,
+    *,
+    endpoint_url: str,
+    account: str,
+    container: str,
+    path: str,
+    access: Access,
+    otherwise: Step | None = None,
+    verify: bool | str = True,
+) -> Files:
+    """Return the files at a place in a storage account.
+
+    With a SAS, single files below a folder can be told from empty folder markers, and a *path* that is a file
+    can be seen, only if it allows reading (``sp=rl``).
+
+    Args:
+        uri: How the place is shown to users; the files' own URIs begin with it. Without a SAS.
+        endpoint_url: Of the account's blob service: ``https://ACCOUNT.blob.core.windows.net``, or with the
+            account in its path, ``http://127.0.0.1:10000/ACCOUNT``.
+        account: Its name.
+        container: Container, or file system.
+        path: Below the container, not quoted; empty for all of it. Ending in ``/``, it is a folder only.
+        access: How requests are authorised.
+        otherwise: Obtains another `Access`, for when the first is refused; see `objects.object_files`.
+        verify: Whether, or with which CA bundle, TLS certificates are verified.
+
+    Raises:
+        InvalidInput: No request can be made for this path or endpoint.
+    """
+    place = Container(Endpoint(endpoint_url.rstrip("/"), verify), account, container)
+    return object_files(uri, place, path, access, otherwise)
 
 
 @dataclass(frozen=True)
@@ -24,43 +53,30 @@ class Container:
     """A container of a storage account.
 
     Args:
-        endpoint_url: Of the account's blob service, without a slash at the end.
+        endpoint: The account's blob service.
         account: Its name.
         name: Container, or file system.
-        verify: Whether, or with which CA bundle, TLS certificates are verified.
-
-    Raises:
-        InvalidInput: The endpoint is not encrypted, and not on this machine.
     """
 
-    endpoint_url: str
+    endpoint: Endpoint
     account: str
     name: str
-    verify: bool | str = True
-
-    def __post_init__(self) -> None:
-        scheme = httpx.URL(self.endpoint_url).scheme
-        if scheme != "https" and not (scheme == "http" and self.is_local):
-            raise InvalidInput(
-                f"{self.endpoint_url} is not encrypted; nothing is sent there.",
-                fix="Use https. Plain http is for storage emulators on this machine.",
-            )
 
     def __str__(self) -> str:
         return f"container {self.name!r} of storage account {self.account!r}"
 
-    @property
-    def is_local(self) -> bool:
-        """Whether the endpoint is on this machine."""
-        return is_local(self.endpoint_url)
+    def open(self, access: Access) -> Any:
+        """Return obstore's store of the container.
+
+        Raises:
+            InvalidInput: It cannot be opened.
+        """
+        return _open(self, access)
 
 
+# It takes tens of milliseconds and holds a pool of connections, so all tasks of a process share it.
 @lru_cache(maxsize=64)
-def open_store(container: Container, access: Access) -> Any:
-    """Return obstore's store of a container.
-
-    It takes tens of milliseconds to make and holds a pool of connections, so all tasks of a process share it.
-    """
+def _open(container: Container, access: Access) -> Any:
     from obstore.exceptions import BaseError
     from obstore.store import AzureStore
 
@@ -71,43 +87,12 @@ def open_store(container: Container, access: Access) -> Any:
             # obstore fills in from environment variables what is not given here. They are not meant for us:
             # address and credential are always ours.
             account_name=container.account,
-            endpoint=container.endpoint_url,
+            endpoint=container.endpoint.url,
             use_emulator=False,
             skip_signature=access.is_anonymous,
             credential_provider=provider,
-            client_options=_client_options(container),
-            retry_config=_RETRIES,
+            client_options=container.endpoint.client_options(),
+            retry_config=RETRIES,
         )
     except (BaseError, ValueError) as error:
         raise InvalidInput(f"The {container} cannot be opened: {str(error).splitlines()[0]}") from error
-
-
-def _client_options(container: Container) -> Any:
-    options: dict[str, Any] = dict(_TIMEOUTS)
-    if container.verify is False:
-        options["allow_invalid_certificates"] = True
-    elif isinstance(container.verify, str):
-        options["root_certificate"] = certificates(container.verify)
-    if container.is_local:
-        options["allow_http"] = True
-        # The environment's proxies are for the internet. obstore leaves them alone only if told of another.
-        options["proxy_url"] = container.endpoint_url
-        options["proxy_excludes"] = httpx.URL(container.endpoint_url).host
-    return options
-
-
-def certificates(bundle: str) -> bytes:
-    """Return the CA certificates in a PEM file, or in the files of a folder.
-
-    Raises:
-        InvalidInput: They cannot be read.
-    """
-    place = Path(bundle)
-    try:
-        files = sorted(place.iterdir()) if place.is_dir() else [place]
-        return b"\n".join(file.read_bytes() for file in files)
-    except OSError as error:
-        raise InvalidInput(
-            f"The connection's verify is {bundle!r}, which cannot be read: {error.strerror}.",
-            fix="Give the path of a PEM file with CA certificates, or true or false.",
-        ) from error

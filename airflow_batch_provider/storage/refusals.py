@@ -1,7 +1,7 @@
-"""What obstore says when a storage account does not answer as hoped, in our own error tree.
+"""What obstore says when a storage service does not answer as hoped, in our own error tree.
 
 obstore puts the HTTP status and the service's XML into the text of a general error, so the text is read here.
-The codes are those of the Blob service's REST reference.
+The codes are those of the Blob service's REST reference and of S3's, which OBS shares.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ from airflow_batch_provider.errors import (
 )
 
 _STATUS = re.compile(r"status code: (\d{3})")
+# Neither storage redirects, unless it is the wrong one.
+_REDIRECT = re.compile(r"redirect without LOCATION", re.IGNORECASE)
+_ERRORS = 400
 _CODE = re.compile(r"<Code>([^<]+)</Code>")
 _MESSAGE = re.compile(r"<Message>([^<\n]+)")
-_REQUEST_ID = re.compile(r"RequestId:([0-9A-Za-z-]+)")
+_REQUEST_ID = re.compile(r"RequestId(?::|>)([0-9A-Za-z-]+)")
 # What went wrong below HTTP is only in the dump of the Rust error: texts, and the names of TLS problems.
 _CAUSE = re.compile(
     r'(?:message|error): "([^"]+)"|"(dns error|tcp connect error)"'
@@ -34,6 +37,14 @@ _CAUSE = re.compile(
 _BY_CODE: dict[str, type[ServiceError]] = {
     "AuthenticationFailed": AuthenticationFailed,  # 403: a signature that is wrong or has expired
     "PublicAccessNotPermitted": PermissionDenied,  # 409: the account allows no anonymous reading
+    **dict.fromkeys(
+        # 403, and 400 for what has expired
+        (
+            *("InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"),
+            *("InvalidSecurityToken", "InvalidToken", "ExpiredToken"),
+        ),
+        AuthenticationFailed,
+    ),
 }
 
 
@@ -51,20 +62,35 @@ def explained(error: Exception, place: str, fix: str) -> BatchError:
         return _refused(int(status[1]), text, place, fix)
     if isinstance(error, FileNotFoundError):
         return NotFound(f"Nothing is there: {place}.")
+    return _without_status(text, place)
+
+
+def _without_status(text: str, place: str) -> BatchError:
+    if _REDIRECT.search(text):
+        return _elsewhere(place)
     if "invalid path" in text:
         name = re.search(r'path: "([^"]*)"', text)
         return InvalidInput(
-            f"A blob in {place} is named {name[1] if name else '?'!r}, which cannot be listed.",
+            f"A file in {place} is named {name[1] if name else '?'!r}, which cannot be listed.",
             fix="Rename it (a part of its name is empty, '.' or '..'), or watch a folder without it.",
         )
     if "Invalid Access Key" in text:
         return InvalidInput(f"The account key for {place} is not base64.", fix="Copy it again.")
     if "invalid list response" in text or "missing from response" in text:
-        return UnexpectedAnswer(f"What answered for {place} is no blob service: {_first_line(text)}")
+        return UnexpectedAnswer(f"What answered for {place} is no storage service: {_first_line(text)}")
     return ConnectionFailed(f"No answer from {place}: {_cause(text)}.")
 
 
+def _elsewhere(place: str) -> InvalidInput:
+    return InvalidInput(
+        f"The {place} is not there: the storage points elsewhere.",
+        fix="A bucket is reached in its own region only: check region, or obs_endpoint.",
+    )
+
+
 def _refused(status: int, text: str, place: str, fix: str) -> BatchError:
+    if status < _ERRORS:
+        return _elsewhere(place)
     code, message, request_id = _CODE.search(text), _MESSAGE.search(text), _REQUEST_ID.search(text)
     kind = _BY_CODE.get(code[1] if code else "", error_class(status))
     said = f": {message[1].strip().rstrip('.')}" if message else ""

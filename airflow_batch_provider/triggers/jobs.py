@@ -139,8 +139,8 @@ class JobTrigger(BaseTrigger):
         )
 
     def _changed(self, job: Job) -> None:
-        self.log.info("Job %s is %s: %s", job.id, job.status, job.url)
-        self._remember(f"{job.status}")
+        self.log.info("Job %s is %s: %s", job.id, job.news, job.url)
+        self._remember(job.news)
 
     def _troubled(self, error: BatchError) -> None:
         self.log.warning("Asking again: %s", error)

@@ -536,7 +536,7 @@ def test_not_knowing_names_the_marker_and_the_way_to_look(uncertain):
     assert str(error) == (
         "It is not known whether a job was started. Without a marker, each of these may be it or another "
         f"task's: other. [marker {error.marker}] Look on the service for a job that "
-        "carries this marker in its tags or properties, and clear the task once you know."
+        "carries this marker in its tags, properties or labels, and clear the task once you know."
     )
 
 

@@ -57,6 +57,22 @@ endpoints:
       endless: {emulator: {run_seconds: 100000}}
   empty:
     deployments: {}
+modelarts:
+  objects:
+    obs://lab/code/: ./train
+    obs://lab/in/: ./good
+"""
+
+TRAIN = """
+import argparse, json, pathlib
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--data_url", type=pathlib.Path)
+parser.add_argument("--train_url", type=pathlib.Path)
+parser.add_argument("--epochs", type=int)
+options = parser.parse_args()
+found = "".join(path.read_text() for path in sorted(options.data_url.iterdir()))
+(options.train_url / "result.txt").write_text(found * options.epochs)
 """
 
 
@@ -66,6 +82,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("deployment")
     (folder / "code").mkdir()
     (folder / "code" / "score.py").write_text(textwrap.dedent(SCRIPT))
+    (folder / "train").mkdir()
+    (folder / "train" / "train.py").write_text(TRAIN)
     (folder / "model").mkdir()
     (folder / "model" / "weights.txt").write_text("1")
     for name, files in {"good": "abc", "one-bad": "abcdefghi"}.items():
@@ -98,12 +116,34 @@ def emulator(shared_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iter
     service.reset()
 
 
+def connection_of(emulator: Emulator, kind: str) -> dict[str, Any]:
+    """Return a connection to the emulator's ModelArts that signs requests, or carries an IAM token."""
+    found = emulator.modelarts_connection()
+    if kind == "token":
+        user = {"auth": "token", "iam_user": "emulator", "iam_domain": "emulator"}
+        found |= {"login": "", "password": "emulator", "extra": found["extra"] | user}
+    return found
+
+
+@pytest.fixture(params=["aksk"])
+def modelarts(
+    shared_emulator: Emulator, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Service]:
+    """Give the emulator, without faults, behind the connection ``modelarts_default``."""
+    connection = connection_of(shared_emulator, request.param)
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(connection))
+    service = Service(shared_emulator, connection)
+    service.reset()
+    yield service
+    service.reset()
+
+
 class Service:
     """What tests ask the emulator about itself."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Emulator, connection: dict[str, Any] | None = None) -> None:
         self.url = emulator.url
-        self.connection = {**emulator.airflow_connection(), "password": CLIENT_SECRET}
+        self.connection = connection or {**emulator.airflow_connection(), "password": CLIENT_SECRET}
 
     def reset(self) -> None:
         self._call("DELETE", "faults")
@@ -111,6 +151,9 @@ class Service:
 
     def fail(self, **fault: Any) -> None:
         self._call("POST", "faults", {"faults": [fault]})
+
+    def set(self, **settings: Any) -> None:
+        self._call("POST", "settings", settings)
 
     def requests(self) -> list[dict[str, Any]]:
         return self._call("GET", "requests").json()["requests"]

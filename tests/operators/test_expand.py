@@ -139,11 +139,14 @@ LOOKED = {
     "min_bytes": ({"word": "3"}, 2),
     "stable_for": ({"word": "0.0"}, 2),
     "azure_ml_conn_id": ({"word": "mapped"}, 0),
+    "modelarts_conn_id": ({"word": "of_obs"}, 3),
 }
 
 
 @pytest.mark.parametrize("field", sorted({*BatchOutputSensor.template_fields, *LOOKED}))
-def test_an_output_sensor_is_mapped_over_any_argument(connected, task, tmp_path, field):
+def test_an_output_sensor_is_mapped_over_any_argument(  # noqa: PLR0917  # fixtures
+    connected, modelarts, task, tmp_path, monkeypatch, field
+):
     """Each task instance looks with its own value, rendered."""
     (tmp_path / "a.csv").write_text("a")
     (tmp_path / "b.txt").write_text("bc")
@@ -152,6 +155,10 @@ def test_an_output_sensor_is_mapped_over_any_argument(connected, task, tmp_path,
     rest = {"path": str(tmp_path), "deferrable": False, "timeout": 0}
     if field == "azure_ml_conn_id":
         rest |= {"path": f"{PATH}/nothing", "min_files": 0}
+    if field == "modelarts_conn_id":
+        monkeypatch.setenv("AIRFLOW_CONN_OF_OBS", json.dumps(modelarts.connection))
+        monkeypatch.delenv("AIRFLOW_CONN_MODELARTS_DEFAULT")
+        rest |= {"path": "obs://lab/in/"}
 
     found = run_mapped(task, BatchOutputSensor, rest, (field, "{{ word }}"), words.get("word", str(tmp_path)))
 

@@ -411,6 +411,7 @@ def test_every_argument_is_a_template(service, folder, task, deferrable, monkeyp
         "min_bytes": "{{ params.bytes }}",
         "stable_for": "{{ params.stable }}",
         "azure_ml_conn_id": "{{ params.conn }}",
+        "modelarts_conn_id": "{{ params.conn }}",
     }
     values = {"path": path, "ending": "csv", "files": 2, "bytes": 10, "stable": "0.0", "conn": "other"}
 
@@ -433,7 +434,6 @@ def test_a_path_that_renders_to_nothing_is_refused(service, task, path):
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("obs://bucket/out", "OBS"),
         ("s3://bucket/out", "fits no form"),
         ("azureml://datastores/x", "no path"),
         ("azureml:data@latest", "names no place"),

@@ -60,11 +60,11 @@ def test_looks_are_spread():
 
 def test_bad_stored_arguments_are_an_error_event(tmp_path):
     """A path that cannot be watched is told in the event, by the name of its error."""
-    event = first_event(OutputTrigger(path="obs://bucket/out"))
+    event = first_event(OutputTrigger(path="s3://bucket/out"))
 
     assert event["outcome"] == "error"
     assert event["kind"] == "InvalidInput"
-    assert "OBS" in event["message"]
+    assert "fits no form" in event["message"]
 
 
 def test_a_surprise_is_raised(tmp_path):

@@ -221,7 +221,7 @@ def test_what_is_no_blob_service_is_told(folder, server, listed, body):
     """A proxy's page or a cut answer is no empty folder."""
     server.answer = lambda _: (200, {}, body)
 
-    with pytest.raises(errors.UnexpectedAnswer, match="no blob service"):
+    with pytest.raises(errors.UnexpectedAnswer, match="no storage service"):
         listed(folder(Access()))
 
 

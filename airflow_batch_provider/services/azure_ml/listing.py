@@ -6,12 +6,12 @@ Source: recorded exchanges in azure-sdk-for-python. The order of a list is not d
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
-from airflow_batch_provider.errors import PASSING, AuthenticationFailed, InvalidInput
-from airflow_batch_provider.flow import Flow, Retry, pause, send
+from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.flow import Flow, Retry, send
 from airflow_batch_provider.jobs import Job, JobRef, JobState
+from airflow_batch_provider.pages import Listed, read_pages
 from airflow_batch_provider.services.azure_ml.answers import inner, read, rows
 from airflow_batch_provider.services.azure_ml.workspace import Audience, ask, segment
 from airflow_batch_provider.values import epoch
@@ -42,60 +42,26 @@ STATES = {
 # A poll that is throttled or lost is asked again soon by its caller anyway.
 POLL = Retry(attempts=3, patience=60.0)
 
-_TRIES = 4
-
 # Our own outputs are written to a folder that is called like the marker.
 _IN_PATH = re.compile(r"/(airflow-[0-9a-f]{24})/")
 
 
-@dataclass(frozen=True)
-class Listed:
-    """Some jobs of a list.
-
-    Args:
-        rows: As the service describes them.
-        complete: Whether the list was read to its end, or to where it is certainly too old.
-    """
-
-    rows: list[dict[str, Any]]
-    complete: bool
-
-
 def listed(url: str, audience: Audience, doing: str, *, since: float = 0.0, pages: int = 20) -> Flow[Listed]:
-    """Read a list, page by page.
+    """Read a list, page by page; see `pages.read_pages`.
 
     Args:
         url: Of its first page.
         audience: For whom the requests' tokens are made.
         doing: What for, for messages.
-        since: Epoch seconds. If the list turns out to be in descending order of creation, it is not read
-            past this.
+        since: Epoch seconds.
         pages: How many pages to read at most.
     """
-    found: list[dict[str, Any]] = []
-    following: Any = url
-    for _ in range(pages):
-        page = yield from _page(following, audience, doing)
-        found += [row for row in rows(page) if job_id(row.get("name"))]
-        following = page.get("nextLink")
-        if not following or _is_past(found, since):
-            return Listed(found, complete=True)
-    return Listed(found, complete=False)
 
+    def one(place: Any) -> Flow[tuple[list[dict[str, Any]], Any]]:
+        page = read((yield from send(ask("GET", place, audience))), doing, action="jobs/read")
+        return [row for row in rows(page) if job_id(row.get("name"))], page.get("nextLink") or None
 
-def _page(url: Any, audience: Audience, doing: str) -> Flow[dict[str, Any]]:
-    """Read one page. A long list takes many, so one spoilt answer must not spoil the whole look."""
-    for _ in range(_TRIES - 1):
-        try:
-            return read((yield from send(ask("GET", url, audience))), doing, action="jobs/read")
-        except (*PASSING, AuthenticationFailed):
-            yield from pause(2.0)
-    return read((yield from send(ask("GET", url, audience))), doing, action="jobs/read")
-
-
-def _is_past(found: list[dict[str, Any]], since: float) -> bool:
-    times = [created_at(row) for row in found]
-    return len(times) > 1 and 0 < times[-1] < since and times == sorted(times, reverse=True)
+    return read_pages(url, one, created_at=created_at, since=since, pages=pages)
 
 
 def job(answer: dict[str, Any], ref: JobRef) -> Job:

@@ -13,12 +13,12 @@ from typing import Any
 from airflow_batch_provider.errors import BatchError, InvalidInput
 from airflow_batch_provider.flow import Flow
 from airflow_batch_provider.jobs import Trace, Traces
+from airflow_batch_provider.pages import Listed
 from airflow_batch_provider.services.azure_ml import uris
 from airflow_batch_provider.services.azure_ml.answers import inner
 from airflow_batch_provider.services.azure_ml.calls import Call, endpoint_name, reference
 from airflow_batch_provider.services.azure_ml.listing import (
     MARKER,
-    Listed,
     created_at,
     job,
     listed,

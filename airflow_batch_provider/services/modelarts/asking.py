@@ -104,7 +104,7 @@ class Executions:
             name=str(answer.get("name") or ref.id),
             state=state,
             status=status,
-            detail=steps.reason(answer) if state in (JobState.FAILED, JobState.CANCELED) else wants,
+            detail=_detail(answer, state, wants),
             url=ref.url,
             endpoint=str(answer.get("workflow_name") or ref.place.get("workflow_name") or ""),
         )
@@ -115,6 +115,12 @@ class Executions:
         if known:
             return Project(self.project.endpoints, self.project.region, known, self.project.workspace_id)
         return (yield from self.ids.located(self.project))
+
+
+def _detail(answer: dict[str, Any], state: JobState, wants: str) -> str:
+    if state.done:
+        return "" if state is JobState.SUCCEEDED else steps.reason(answer)
+    return wants or steps.progress(answer)
 
 
 def path_of(ref: JobRef) -> tuple[str, str, str]:

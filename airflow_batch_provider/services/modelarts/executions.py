@@ -7,23 +7,27 @@ service takes no idempotency key: a submission carries its marker as a label.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_batch_provider.answers import need, rows
 from airflow_batch_provider.errors import AnswerLost, InvalidInput, ServiceUnavailable, UnexpectedAnswer
 from airflow_batch_provider.flow import Flow, send
-from airflow_batch_provider.jobs import Job, JobRef
+from airflow_batch_provider.jobs import Job, JobRef, Trace, Traces
+from airflow_batch_provider.pages import Listed
 from airflow_batch_provider.services.modelarts import parameters as typed
 from airflow_batch_provider.services.modelarts import steps
 from airflow_batch_provider.services.modelarts.acting import Actions
 from airflow_batch_provider.services.modelarts.answers import read
 from airflow_batch_provider.services.modelarts.asking import SERVICE, path_of
+from airflow_batch_provider.services.modelarts.likeness import alike
 from airflow_batch_provider.services.modelarts.project import Project, uuid
 from airflow_batch_provider.services.modelarts.refs import PREFIX, overridden, resolve
 from airflow_batch_provider.services.modelarts.starting import Start
-from airflow_batch_provider.services.modelarts.workflows import paged
-from airflow_batch_provider.values import epoch, shown
+from airflow_batch_provider.services.modelarts.workflows import created_at, paged
+from airflow_batch_provider.values import shown
 
 _MARKER = re.compile(r"airflow-[0-9a-f]{24}")
 """What `jobs.marker_of` makes, among labels of users."""
@@ -137,6 +141,28 @@ class ModelArtsWorkflows(Actions):
         """Return the executions that carry a marker: none, one, or after a mishap several."""
         return self.list(plan.workflow_id, label=marker, on_waiting_inputs=plan.on_waiting_inputs)
 
+    def traces(self, plan: Call, marker: str, since: float) -> Flow[Traces]:
+        """List the executions that a call may have started.
+
+        Asked for by the label first, which finds an execution of any age with one request. Where none carries
+        it, the labels may have been lost: those of the time in question are compared with the call.
+
+        Args:
+            plan: What `plan` returned.
+            marker: The label that the execution carries, if the service keeps it.
+            since: Epoch seconds; older executions without the marker are not told.
+        """
+        mine = yield from self.candidates(plan, marker)
+        if mine:
+            return Traces(tuple(Trace(ref, job, alike=True) for ref, job in mine))
+        found = yield from _listed(plan.project, plan.workflow_id, since=since)
+        # A row that moves to the next page while the list is read is told twice.
+        seen = {
+            ref.id: Trace(ref, self.job(row, ref), alike(row, plan.body))
+            for ref, row in _references(plan, found)
+        }
+        return Traces(tuple(seen.values()), found.complete)
+
     def list(
         self,
         workflow_id: str,
@@ -160,13 +186,9 @@ class ModelArtsWorkflows(Actions):
             whose ``submitted_at`` is when the service says that it was created, 0 if it does not.
         """
         project = yield from self.ids.located(self.project)
-        query = {"sort_by": "create_time", "order": "desc", "labels": label, "status": status}
-        query["workspace_id"] = project.workspace_id
-        path = (uuid("workflow_id", workflow_id), "executions")
-        found = yield from paged(project, path, query, f"listing executions of workflow {workflow_id}", pages)
+        found = yield from _listed(project, workflow_id, label=label, status=status, pages=pages)
         call = Call(project, workflow_id, "", {}, on_waiting_inputs)
-        refs = [(_listed(call, row), row) for row in found if not label or label in _labels(row)]
-        return [(ref, self.job(row, ref)) for ref, row in refs if ref.id]
+        return [(ref, self.job(row, ref)) for ref, row in _references(call, found, label)]
 
 
 def _execution_id(value: Any) -> str:
@@ -182,14 +204,32 @@ def _labels(row: dict[str, Any]) -> list[str]:
     return [str(label) for label in labels] if isinstance(labels, list) else []
 
 
-def _listed(call: Call, row: dict[str, Any]) -> JobRef:
-    """Return the reference of a row; its id is empty if one could not ask for it."""
-    marker = next((label for label in _labels(row) if _MARKER.fullmatch(label)), "")
-    try:
-        execution_id = uuid("execution_id", row.get("execution_id"))
-    except InvalidInput:
-        execution_id = ""
-    return _ref(call, execution_id, row, epoch(row.get("created_at")), marker)
+def _listed(
+    project: Project,
+    workflow_id: str,
+    *,
+    label: str = "",
+    status: str = "",
+    since: float = 0.0,
+    pages: int = 20,
+) -> Flow[Listed]:
+    query = {"sort_by": "create_time", "order": "desc", "labels": label, "status": status}
+    query["workspace_id"] = project.workspace_id
+    path = (uuid("workflow_id", workflow_id), "executions")
+    doing = f"listing executions of workflow {workflow_id}"
+    return paged(project, path, query, doing, pages, since=since)
+
+
+def _references(call: Call, found: Listed, label: str = "") -> Iterator[tuple[JobRef, dict[str, Any]]]:
+    """Yield the reference of each row that one can ask for, and that has the label."""
+    for row in found.rows:
+        labels = _labels(row)
+        if label and label not in labels:
+            continue
+        marker = next((kept for kept in labels if _MARKER.fullmatch(kept)), "")
+        with suppress(InvalidInput):
+            execution_id = uuid("execution_id", row.get("execution_id"))
+            yield _ref(call, execution_id, row, created_at(row), marker), row
 
 
 def _ref(call: Call, execution_id: str, answer: dict[str, Any], submitted_at: float, marker: str) -> JobRef:

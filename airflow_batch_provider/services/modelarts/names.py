@@ -35,7 +35,7 @@ def check_name(where: str, value: Any, kind: str) -> str:
         InvalidInput: It is none.
     """
     pattern, fix = RULES[kind]
-    if not isinstance(value, str) or not pattern.fullmatch(value):
+    if not isinstance(value, str) or is_nothing(value) or not pattern.fullmatch(value):
         why = f" {RENDERED}" if is_nothing(value) else ""
         raise InvalidInput(
             f"{where} is {shown(value)}, which is not a name that ModelArts accepts.{why}", fix=fix

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_batch_provider.checks import choice
+from airflow_batch_provider.checks import choice, just_one
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.services.modelarts.definition import Definition, definition
 from airflow_batch_provider.services.modelarts.names import check_name
@@ -73,11 +73,7 @@ def start(
     Raises:
         InvalidInput: The service would refuse it.
     """
-    given = {"workflow_id": workflow_id, "workflow_name": workflow_name, "workflow": workflow}
-    which = [key for key, value in given.items() if value is not None]
-    if len(which) != 1:
-        said = " and ".join(which) + " are given" if which else f"none of {', '.join(given)} is given"
-        raise InvalidInput(f"{said}.", fix="Say which workflow: give exactly one.")
+    just_one("which workflow", workflow_id=workflow_id, workflow_name=workflow_name, workflow=workflow)
     body = _texts(name=name, description=description, scene_id=scene_id)
     if labels is not None:
         body["labels"] = _labels(labels)

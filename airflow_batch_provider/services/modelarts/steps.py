@@ -58,6 +58,11 @@ def waiting_steps(execution: dict[str, Any]) -> list[dict[str, Any]]:
     return [step for step in steps_of(execution) if step.get("status") in WAITING]
 
 
+def progress(execution: dict[str, Any]) -> str:
+    """Tell how far the steps have come: ``train completed, check running``; empty before the first."""
+    return ", ".join(f"{step_name(step)} {step.get('status') or 'init'}" for step in steps_of(execution))
+
+
 def wants(execution: dict[str, Any]) -> str:
     """Tell for what the waiting steps wait, a sentence each; empty if none waits."""
     return " ".join(_wanted(execution, step) for step in waiting_steps(execution))
@@ -109,10 +114,11 @@ def outputs_of(execution: dict[str, Any], endpoint: str) -> dict[str, dict[str, 
 
     Returns:
         ``STEP/OUTPUT`` to ``{"uri": "obs://…", "url": "https://…", "step": STEP, "output": OUTPUT}``, for the
-        outputs that are in OBS.
+        outputs that are in OBS; a step that was skipped has none.
     """
     found = {}
-    for step in steps_of(execution):
+    # A step of the branch that was not taken tells where it would have written.
+    for step in (step for step in steps_of(execution) if step.get("status") != "skipped"):
         for output in rows(step, "outputs"):
             path, name = _path(output), str(output.get("name") or "")
             if obs.is_obs_path(path):

@@ -5,7 +5,6 @@ Source: the API pages of ModelArts, and the vendor's SDK and Terraform provider 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +19,12 @@ from airflow_batch_provider.errors import (
     UnexpectedAnswer,
 )
 from airflow_batch_provider.flow import Flow, send
+from airflow_batch_provider.pages import TRIES, Listed, read_pages
 from airflow_batch_provider.services.modelarts.answers import read
-from airflow_batch_provider.services.modelarts.definition import Definition
+from airflow_batch_provider.services.modelarts.definition import UPDATABLE, Definition, changes
 from airflow_batch_provider.services.modelarts.names import near
 from airflow_batch_provider.services.modelarts.project import Project, ProjectIds, uuid
+from airflow_batch_provider.values import epoch
 
 PAGE = 100
 """Rows that are asked for at once, as the Terraform provider does."""
@@ -93,6 +94,33 @@ class Workflows:
                 raise
             return found, True
 
+    def provide(self, order: Definition, if_exists: str) -> Flow[tuple[dict[str, Any], bool]]:
+        """Return a workflow of the definition's name, as the service describes it; see `ensure`.
+
+        Args:
+            order: What `definition.definition` returned.
+            if_exists: ``reuse`` one as it is, ``update`` it to what the definition says, or ``fail``.
+
+        Returns:
+            The workflow, and whether it was created now.
+
+        Raises:
+            InvalidInput: One exists, and that is to fail; or several do.
+            BatchError: The service refused.
+        """
+        workflow, created = yield from self.ensure(order)
+        workflow_id = str(workflow["workflow_id"])
+        if not created and if_exists == "fail":
+            raise InvalidInput(
+                f"There is a workflow {order.name!r} already: {workflow_id}.",
+                fix="Delete it, choose another name, or set if_exists to 'reuse' or 'update'.",
+            )
+        if not created and if_exists == "update":
+            changed = {key: value for key, value in order.body.items() if key in UPDATABLE}
+            yield from self.update(workflow_id, changes(changed))
+        # A list, and the answer to a creation, do not say all of it.
+        return (yield from self.get(workflow_id)), created
+
     def find(self, name: str) -> Flow[dict[str, Any]]:
         """Return the one workflow of a name.
 
@@ -135,8 +163,8 @@ class Workflows:
         search = ("equal" if exact else "contain") if name else ""
         query = {"name": name, "search_type": search, "labels": label, "status": status}
         query["workspace_id"] = project.workspace_id
-        found = yield from paged(project, (), query, "listing workflows", pages)
-        return [row for row in found if not exact or row.get("name") == name]
+        found = yield from paged(project, (), query, "listing workflows", pages, tries=1)
+        return [row for row in found.rows if not exact or row.get("name") == name]
 
     def update(self, workflow_id: str, changed: Definition) -> Flow[dict[str, Any]]:
         """Change a workflow; return it as the service describes it then.
@@ -175,9 +203,16 @@ class Workflows:
 
 
 def paged(
-    project: Project, segments: tuple[str, ...], query: dict[str, Any], doing: str, pages: int
-) -> Flow[list[dict[str, Any]]]:
-    """Return the rows of a list, page by page; a page that is not full is the last.
+    project: Project,
+    segments: tuple[str, ...],
+    query: dict[str, Any],
+    doing: str,
+    pages: int,
+    *,
+    since: float = 0.0,
+    tries: int = TRIES,
+) -> Flow[Listed]:
+    """Read a list, page by page; see `pages.read_pages`. A page that is not full is the last.
 
     Args:
         project: With its id.
@@ -185,19 +220,21 @@ def paged(
         query: Parameters besides ``limit`` and ``offset``, which counts rows.
         doing: What is asked, as a gerund.
         pages: How many pages to read at most.
+        since: Epoch seconds.
+        tries: How often to ask for a page at most.
     """
-    found: list[dict[str, Any]] = []
-    for offset in _offsets(pages):
+
+    def one(offset: int) -> Flow[tuple[list[dict[str, Any]], int | None]]:
         request = project.ask("GET", *segments, query={**query, "limit": PAGE, "offset": offset})
         page = rows(read((yield from send(request)), doing, action="list"), "items")
-        found += page
-        if len(page) < PAGE:
-            break
-    return found
+        return page, None if len(page) < PAGE else offset + PAGE
+
+    return read_pages(0, one, created_at=created_at, since=since, pages=pages, tries=tries)
 
 
-def _offsets(pages: int) -> Iterator[int]:
-    return iter(range(0, pages * PAGE, PAGE))
+def created_at(row: dict[str, Any]) -> float:
+    """Return the epoch second at which a workflow or an execution was created, or 0."""
+    return epoch(row.get("created_at"))
 
 
 def _workspace(project: Project, body: dict[str, Any]) -> dict[str, Any]:

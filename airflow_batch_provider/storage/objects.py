@@ -1,4 +1,4 @@
-"""The files at a place in a container of an Azure storage account."""
+"""The files at a place in a container or bucket, whichever service has it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from airflow_batch_provider.errors import (
@@ -17,9 +17,8 @@ from airflow_batch_provider.errors import (
     NotFound,
     PermissionDenied,
 )
-from airflow_batch_provider.storage.access import Access
-from airflow_batch_provider.storage.azure import Container, open_store
 from airflow_batch_provider.storage.clock import ask_offset, known_offset
+from airflow_batch_provider.storage.endpoint import Endpoint
 from airflow_batch_provider.storage.files import FileInfo, Files, Glob, timestamp
 from airflow_batch_provider.storage.refusals import explained
 from airflow_batch_provider.storage.steps import Step, Steps
@@ -31,36 +30,54 @@ _REFUSALS = (AuthenticationFailed, PermissionDenied)
 _FOLDER_MARK = "hdi_isfolder"
 
 
-def azure_files(
-    uri: str,
-    *,
-    endpoint_url: str,
-    account: str,
-    container: str,
-    path: str,
-    access: Access,
-    otherwise: Step | None = None,
-    verify: bool | str = True,
-) -> Files:
-    """Return the files at a place in a storage account.
+class Authority(Protocol):
+    """How requests to a store are authorised."""
 
-    With a SAS, single files below a folder can be told from empty folder markers, and a *path* that is a file
-    can be seen, only if it allows reading (``sp=rl``).
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether there is no credential."""
+
+    @property
+    def is_for_one_file(self) -> bool:
+        """Whether it is good for a single file, so that nothing can be listed."""
+
+    @property
+    def fix(self) -> str:
+        """What to do when the storage refuses."""
+
+    def token(self) -> Steps[Any]:
+        """Return what the next request is authorised with, asking for it if need be; ``None`` if fixed."""
+
+    def drop(self, token: Any) -> None:
+        """Forget what was refused."""
+
+
+class Place(Protocol):
+    """A container or bucket; its text says what and where, for messages."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The service that has it."""
+
+    def open(self, access: Any) -> Any:
+        """Return obstore's store."""
+
+
+def object_files(
+    uri: str, place: Place, path: str, access: Authority, otherwise: Step | None = None
+) -> Files:
+    """Return the files at a place in a container or bucket.
 
     Args:
-        uri: How the place is shown to users; the files' own URIs begin with it. Without a SAS.
-        endpoint_url: Of the account's blob service: ``https://ACCOUNT.blob.core.windows.net``, or with the
-            account in its path, ``http://127.0.0.1:10000/ACCOUNT``.
-        account: Its name.
-        container: Container, or file system.
-        path: Below the container, not quoted; empty for all of it. Ending in ``/``, it is a folder only.
+        uri: How the place is shown to users; the files' own URIs begin with it. Without a secret.
+        place: The container or bucket.
+        path: Below it, not quoted; empty for all of it. Ending in ``/``, it is a folder only.
         access: How requests are authorised.
-        otherwise: Obtains another `Access`, for when the first is refused. If that is refused too, the first
+        otherwise: Obtains another authority, for when the first is refused. If that is refused too, the first
             refusal is raised, or the second where the first access was anonymous.
-        verify: Whether, or with which CA bundle, TLS certificates are verified.
 
     Raises:
-        InvalidInput: No request can be made for this path or endpoint.
+        InvalidInput: No request can be made for this path.
     """
     clean = path.strip("/")
     parts = clean.split("/") if clean else []
@@ -69,24 +86,25 @@ def azure_files(
             f"path is {uri!r}, where a part between two slashes is empty, '.' or '..'.",
             fix="Write it with single slashes and without such parts.",
         )
-    place = Container(endpoint_url.rstrip("/"), account, container, verify)
     is_folder = not clean or path.endswith("/")
-    return _AzureFiles(uri.rstrip("/"), place, clean, is_folder=is_folder, access=access, otherwise=otherwise)
+    return _ObjectFiles(
+        uri.rstrip("/"), place, clean, is_folder=is_folder, access=access, otherwise=otherwise
+    )
 
 
-class _AzureFiles(Files):
+class _ObjectFiles(Files):
     def __init__(
         self,
         uri: str,
-        container: Container,
+        place: Place,
         path: str,
         *,
         is_folder: bool,
-        access: Access,
+        access: Authority,
         otherwise: Step | None,
     ) -> None:
         self._uri = uri
-        self._container = container
+        self._place = place
         self._path = path
         self._is_folder = is_folder
         self._access = access
@@ -99,7 +117,7 @@ class _AzureFiles(Files):
     def _content(self) -> Steps[bytes]:
         return self._asking(self._body)
 
-    def _asking(self, ask: Callable[[Access], Steps[T]]) -> Steps[T]:
+    def _asking(self, ask: Callable[[Authority], Steps[T]]) -> Steps[T]:
         try:
             return (yield from self._with_token(self._access, ask))
         except (NotFound, *_REFUSALS) as refusal:
@@ -110,10 +128,10 @@ class _AzureFiles(Files):
             return (yield from self._asking_otherwise(self._otherwise, refusal, ask))
 
     def _asking_otherwise(
-        self, otherwise: Step, refusal: BatchError, ask: Callable[[Access], Steps[T]]
+        self, otherwise: Step, refusal: BatchError, ask: Callable[[Authority], Steps[T]]
     ) -> Steps[T]:
         try:
-            access: Access = yield otherwise
+            access: Authority = yield otherwise
             answer = yield from self._with_token(access, ask)
         except PASSING:
             raise
@@ -125,7 +143,7 @@ class _AzureFiles(Files):
         self._access, self._otherwise = access, None
         return answer
 
-    def _with_token(self, access: Access, ask: Callable[[Access], Steps[T]]) -> Steps[T]:
+    def _with_token(self, access: Authority, ask: Callable[[Authority], Steps[T]]) -> Steps[T]:
         token = yield from access.token()
         try:
             return (yield from ask(access))
@@ -136,8 +154,8 @@ class _AzureFiles(Files):
             yield from access.token()
             return (yield from ask(access))
 
-    def _body(self, access: Access) -> Steps[bytes]:
-        store = open_store(self._container, access)
+    def _body(self, access: Authority) -> Steps[bytes]:
+        store = self._place.open(access)
 
         async def in_loop() -> Any:
             return await (await store.get_async(self._path)).bytes_async()
@@ -148,14 +166,14 @@ class _AzureFiles(Files):
             raise NotFound(f"There is no file at {self._uri}.")
         return bytes(body)
 
-    def _look(self, access: Access, glob: Glob, limit: int | None) -> Steps[list[FileInfo]]:
-        if access.is_for_one_blob:
+    def _look(self, access: Authority, glob: Glob, limit: int | None) -> Steps[list[FileInfo]]:
+        if access.is_for_one_file:
             return (yield from self._file(access, glob))
         rows = _Rows(self._path, glob, limit)
         try:
             yield from self._read(access, rows)
         except (NotFound, *_REFUSALS) as refusal:
-            # Some may read blobs but not list them, and see a file if it is named in full.
+            # Some may read files but not list them, and see a file if it is named in full.
             return (yield from self._file_in_spite_of(refusal, access, glob))
         if rows.seen or self._is_folder:
             yield from self._check_empty(access, rows)
@@ -166,14 +184,14 @@ class _AzureFiles(Files):
             # Whoever may list but not read is told the same of what does not exist.
             return []
 
-    def _read(self, access: Access, rows: _Rows) -> Steps[None]:
-        stream = open_store(self._container, access).list(self._path or None, chunk_size=rows.limit or _CHUNK)
+    def _read(self, access: Authority, rows: _Rows) -> Steps[None]:
+        stream = self._place.open(access).list(self._path or None, chunk_size=rows.limit or _CHUNK)
         page = Step(partial(next, stream, None), lambda: anext(stream, None))
         while not rows.is_full and (chunk := (yield from self._asked(access, page))) is not None:
             for row in chunk:
                 rows.take(row)
 
-    def _file_in_spite_of(self, refusal: BatchError, access: Access, glob: Glob) -> Steps[list[FileInfo]]:
+    def _file_in_spite_of(self, refusal: BatchError, access: Authority, glob: Glob) -> Steps[list[FileInfo]]:
         if self._is_folder:
             raise refusal
         try:
@@ -184,15 +202,15 @@ class _AzureFiles(Files):
             raise refusal
         return found
 
-    def _file(self, access: Access, glob: Glob) -> Steps[list[FileInfo]]:
+    def _file(self, access: Authority, glob: Glob) -> Steps[list[FileInfo]]:
         """Return the place itself if it is a file."""
         row, is_folder = yield from self._head(access, self._path)
         if row is None or is_folder or not glob.matches(self._path.rpartition("/")[2]):
             return []
         return [self._info(row)]
 
-    def _check_empty(self, access: Access, rows: _Rows) -> Steps[None]:
-        """Sort out which empty blobs are files, and which only mark a folder."""
+    def _check_empty(self, access: Authority, rows: _Rows) -> Steps[None]:
+        """Sort out which empty objects are files, and which only mark a folder."""
         for row in rows.empty:
             if rows.is_full:
                 return
@@ -202,7 +220,7 @@ class _AzureFiles(Files):
             if not self._marks.get(key, True):
                 rows.files.append(row)
 
-    def _is_mark(self, access: Access, row: dict[str, Any]) -> Steps[bool]:
+    def _is_mark(self, access: Authority, row: dict[str, Any]) -> Steps[bool]:
         try:
             found, is_folder = yield from self._head(access, row["path"])
         except _REFUSALS:
@@ -210,8 +228,8 @@ class _AzureFiles(Files):
         # obstore lists "a/" as "a", so what is not found by that name was such a marker.
         return is_folder or found is None or found["size"] != 0
 
-    def _head(self, access: Access, path: str) -> Steps[tuple[dict[str, Any] | None, bool]]:
-        store = open_store(self._container, access)
+    def _head(self, access: Authority, path: str) -> Steps[tuple[dict[str, Any] | None, bool]]:
+        store = self._place.open(access)
         ask = {"options": {"head": True}}
         step = Step(partial(store.get, path, **ask), partial(store.get_async, path, **ask))
         answer = yield from self._asked(access, step)
@@ -219,7 +237,7 @@ class _AzureFiles(Files):
             return None, False
         return answer.meta, str(answer.attributes.get(_FOLDER_MARK, "")).lower() == "true"
 
-    def _asked(self, access: Access, step: Step) -> Steps[Any]:
+    def _asked(self, access: Authority, step: Step) -> Steps[Any]:
         from obstore.exceptions import BaseError
 
         try:
@@ -228,7 +246,7 @@ class _AzureFiles(Files):
             return None
         except (BaseError, ValueError) as error:
             # Without the original, whose text is a dump of many lines.
-            raise explained(error, str(self._container), access.fix) from None
+            raise explained(error, str(self._place), access.fix) from None
 
     def _info(self, row: dict[str, Any]) -> FileInfo:
         relative = row["path"][len(self._path) :].lstrip("/")
@@ -244,9 +262,9 @@ class _AzureFiles(Files):
         )
 
     def _clock(self) -> Steps[float]:
-        offset = known_offset(self._container)
+        offset = known_offset(self._place.endpoint)
         if offset is None:
-            ask = partial(ask_offset, self._container)
+            ask = partial(ask_offset, self._place.endpoint)
             offset = yield Step(ask, partial(asyncio.to_thread, ask))
         return time.time() + offset
 

@@ -1,0 +1,115 @@
+"""Two object stores behind the connection ``modelarts_default``: the emulator's OBS, and moto's S3."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from obstore.store import S3Store
+
+from airflow_batch_provider.emulator.server import Emulator
+
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+ROOT = Path(__file__).parents[3] / "build" / "moto"
+PYTHON = ROOT / "bin" / "python"
+INSTALL_SECONDS = 300
+ACCESS, SECRET = "EMULATORACCESSKEY000", "emulator-secret-key"
+
+
+def missing(why: str) -> None:
+    """Skip, or fail where the machine is meant to have it all."""
+    told = f"moto cannot run here: {why}"
+    if os.environ.get("REQUIRE_MOTO") == "1":
+        pytest.fail(f"{told} (REQUIRE_MOTO is 1)", pytrace=False)
+    pytest.skip(told)
+
+
+def installed() -> Path:
+    """Return the Python that has moto, installed once for all runs: its dependencies do not fit Airflow's."""
+    pins = ROOT / REQUIREMENTS.name
+    if pins.is_file() and pins.read_text() == REQUIREMENTS.read_text():
+        return PYTHON
+    venv.create(ROOT, with_pip=True, clear=True)
+    command = [PYTHON, "-m", "pip", "install", "--quiet", "--requirement", REQUIREMENTS]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+    except subprocess.CalledProcessError as error:
+        missing(f"pip failed: {error.stderr[-500:]}")
+    except subprocess.TimeoutExpired:
+        missing(f"pip took longer than {INSTALL_SECONDS} seconds.")
+    pins.write_text(REQUIREMENTS.read_text())
+    return PYTHON
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """Run moto's server; its address."""
+    command = [installed(), "-u", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        lines = process.stdout or sys.stdin
+        found = next(
+            (match for line in lines if (match := re.search(r"http://127\.0\.0\.1:\d+", line))), None
+        )
+        assert found, "moto ended without listening"
+        yield found[0]
+        process.terminate()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """Run the emulator."""
+    with Emulator() as running:
+        yield running
+
+
+class Bucket:
+    """A bucket of a test's own, in one of the stores."""
+
+    def __init__(self, connection: dict[str, Any], name: str) -> None:
+        self.connection = connection
+        self.name = name
+        self.endpoint = connection["extra"]["obs_endpoint"]
+
+    def put(self, key: str, body: bytes = b"x") -> None:
+        """Write an object; a key that ends in a slash is a folder's mark."""
+        store = S3Store(
+            self.name,
+            endpoint=self.endpoint,
+            region="cn-north-4",
+            access_key_id=ACCESS,
+            secret_access_key=SECRET,
+            client_options={"allow_http": True},
+        )
+        if key.endswith("/"):
+            self.call("PUT", f"/{key}")
+        else:
+            store.put(key, body)
+
+    def call(self, method: str, key: str = "") -> None:
+        """Make a request that names the access key, as either store wants it at least."""
+        credential = f"AWS4-HMAC-SHA256 Credential={ACCESS}/20260101/us-east-1/s3/aws4_request"
+        headers = {"Authorization": f"{credential}, SignedHeaders=host, Signature=0"}
+        url = f"{self.endpoint}/{self.name}{key}"
+        httpx.request(method, url, headers=headers, content=b"", trust_env=False).raise_for_status()
+
+
+@pytest.fixture(params=["emulator", "moto"])
+def bucket(request: pytest.FixtureRequest, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """Give a bucket, and the connection that reads it."""
+    connection = emulator.modelarts_connection()
+    if request.param == "moto":
+        connection["extra"]["obs_endpoint"] = request.getfixturevalue("moto")
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(connection))
+    made = Bucket(connection, f"test-{abs(hash(request.node.nodeid)):x}")
+    made.call("PUT")
+    return made
