@@ -60,7 +60,7 @@ def decide(record: Submission, state: JobState, task: TaskIdentity, policy: Poli
         return _after_clear(state, policy)
     if state is JobState.SUCCEEDED:
         return "submit" if _run_cleared(record, task) and policy.on_clear == "rerun" else "take_up"
-    if state.done:
+    if state.done or state is JobState.CANCELING:
         return "submit"
     if policy.on_retry == "resubmit":
         return "cancel_and_submit" if policy.cancel_on_kill else "submit"

@@ -57,7 +57,7 @@ def reconcile(
             )
         except BatchError as error:
             raise unknown(intent, f"Looking for it failed: {error.summary()}") from error
-        if mine := marked(traces, intent.marker):
+        if mine := marked(traces, intent.marker, since):
             return mine
         if looked_at >= until:
             break
@@ -73,9 +73,13 @@ def reconcile(
     raise unknown(intent, f"Without a marker, each of these may be it or another task's: {ids}.")
 
 
-def marked(traces: Traces, marker: str) -> Trace | None:
-    """Return the oldest job that carries a marker."""
-    mine = [trace for trace in traces.found if trace.ref.marker == marker]
+def marked(traces: Traces, marker: str, since: float = 0.0) -> Trace | None:
+    """Return the oldest job that carries a marker and is not certainly older than *since*, epoch seconds."""
+    mine = [
+        trace
+        for trace in traces.found
+        if trace.ref.marker == marker and (not trace.ref.submitted_at or trace.ref.submitted_at >= since)
+    ]
     return min(mine, key=lambda trace: trace.ref.submitted_at, default=None)
 
 

@@ -25,6 +25,8 @@ class TaskIdentity:
         max_tries: Airflow raises it when the task is cleared, never on a retry; ``None`` if not known.
         clear_number: How often tasks of the DAG run were cleared; ``None`` if not known.
         first_try: Whether no earlier try can have submitted anything.
+        salt: Tells it from a task instance of the same names: of another Airflow that uses the same service,
+            or of a run that was deleted and made again. The same in every try.
     """
 
     dag_id: str
@@ -34,6 +36,7 @@ class TaskIdentity:
     max_tries: int | None = None
     clear_number: int | None = None
     first_try: bool = True
+    salt: str = ""
 
 
 def marker_of(task: TaskIdentity, submission: int) -> str:
@@ -46,7 +49,8 @@ def marker_of(task: TaskIdentity, submission: int) -> str:
     Returns:
         ``airflow-`` and 24 hexadecimal digits: safe in paths, tags and header values.
     """
-    key = json.dumps([task.dag_id, task.run_id, task.task_id, task.map_index, submission])
+    salt = [task.salt] if task.salt else []
+    key = json.dumps([task.dag_id, task.run_id, task.task_id, task.map_index, submission, *salt])
     return f"airflow-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
 
 
@@ -89,10 +93,11 @@ class Submission:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Submission:
-        """Read what `to_dict` wrote."""
+        """Read what `to_dict` wrote, in this version or another."""
+        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         ref = data.get("ref")
         past = tuple(data.get("past", ()))
-        return cls(**{**data, "ref": JobRef.from_dict(ref) if ref else None, "past": past})
+        return cls(**{**known, "ref": JobRef.from_dict(ref) if ref else None, "past": past})
 
 
 def next_submission(record: Submission | None, task: TaskIdentity, now: float) -> Submission:

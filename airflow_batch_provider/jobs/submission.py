@@ -112,13 +112,13 @@ class _Run:
     def look_up(self, plan: Any) -> Flow[Submission | None]:
         """Look for a job by its marker: earlier tries left no record, so they should have sent nothing."""
         marker, tolerance = marker_of(self.task, 1), self.policy.outage_tolerance
-        traces = yield from patiently(
-            lambda: self.service.traces(plan, marker, self.now()), tolerance, self.now
-        )
+        traces = yield from patiently(lambda: self.service.traces(plan, marker, 0.0), tolerance, self.now)
         mine = marked(traces, marker)
-        if mine is None:
+        # One that has ended is the job of a task that succeeded, and whose record was removed with that.
+        if mine is None or mine.job.state.done:
             return None
-        found = Submission(marker, 1, mine.ref.submitted_at, ref=mine.ref)
+        at = mine.ref.submitted_at or self.now()
+        found = Submission(marker, 1, at, ref=replace(mine.ref, submitted_at=at))
         yield from save(found.to_dict())
         return found
 
@@ -132,7 +132,8 @@ class _Run:
         try:
             if self.policy.on_ambiguous == "fail":
                 raise unknown(record, f"An earlier run of this task died while it submitted, {_at(record)}.")
-            until = record.sent_at + self.policy.under_way + self.policy.late
+            # The earlier of two clocks, so that one that ran ahead cannot keep us here.
+            until = min(record.sent_at, self.now()) + self.policy.under_way + self.policy.late
             mine = yield from reconcile(
                 self.service, plan, record, until=until, policy=self.policy, now=self.now
             )
@@ -143,7 +144,7 @@ class _Run:
             return record.refused()
         if mine is None:
             return record
-        found = replace(record, ref=replace(mine.ref, marker=record.marker))
+        found = replace(record, ref=_own(mine.ref, record))
         yield from save(found.to_dict())
         return found
 
@@ -230,7 +231,11 @@ class _Run:
             if self.policy.on_ambiguous == "retry":
                 return None
             raise unknown(intent, f"{error.summary()} {trouble.message}") from error
-        return None if mine is None else (replace(mine.ref, marker=intent.marker), mine.job)
+        return None if mine is None else (_own(mine.ref, intent), mine.job)
+
+
+def _own(ref: JobRef, intent: Submission) -> JobRef:
+    return replace(ref, marker=intent.marker, submitted_at=ref.submitted_at or intent.sent_at)
 
 
 def _keep(intent: Submission, ref: JobRef) -> Flow[None]:

@@ -76,6 +76,7 @@ class BatchOperator(BaseOperator):
         self.outage_tolerance = outage_tolerance
         self._ref: JobRef | None = None
         self._hook: BatchHook | None = None
+        self._instance: Any = None
         self._killed = self._timed_out = False
         if self.on_clear == "reuse" and cancel_on_kill:
             self.log.warning(
@@ -115,12 +116,24 @@ class BatchOperator(BaseOperator):
             JobError: The job did not end well; it is named.
             BatchError: The service refused.
         """
-        self._check_numbers(literal=False)
-        order = self._order(context)
-        hook = self._hook = self.hook()
-        hook.open()
-        if self.wait_for_completion and self.deferrable:
-            self._rehearse(context)
+        from airflow.sdk.exceptions import AirflowTaskTimeout
+
+        from airflow_batch_provider.errors import JobTimedOut
+
+        self._instance = context["ti"]
+        # A job of an earlier try is known from here on: a kill ends it, and an error names it.
+        self._recorded(context)
+        try:
+            return self._execute(context)
+        except AirflowTaskTimeout as error:
+            if not self._ref:
+                raise
+            self._cancel_after_timeout()
+            told = JobTimedOut(f"The task's execution_timeout has passed: {error}.")
+            raise told.about(self._ref.id, self._ref.url) from error
+
+    def _execute(self, context: Context) -> Any:
+        hook, order = self._prepared(context)
         submission = self._submission(hook, order, _identity(context))
         accepted = hook.run(submission, store=self._records(context))
         self._announce(context, accepted)
@@ -130,6 +143,22 @@ class BatchOperator(BaseOperator):
         if self.deferrable and not accepted.job.state.done:
             self._defer(context, accepted.ref)
         return self._complete(context, self._wait(context, hook, accepted.ref))
+
+    def _prepared(self, context: Context) -> tuple[BatchHook, Any]:
+        from airflow_batch_provider.errors import BatchError
+
+        try:
+            self._check_numbers(literal=False)
+            order = self._order(context)
+            hook = self._hook = self.hook()
+            hook.open()
+            if self.wait_for_completion and self.deferrable:
+                self._rehearse(context)
+        except BatchError as error:
+            if self._ref:
+                error.about(self._ref.id, self._ref.url)
+            raise
+        return hook, order
 
     def _submission(self, hook: BatchHook, order: Any, task: TaskIdentity) -> Flow[Accepted]:
         from airflow_batch_provider.jobs import submit_once
@@ -159,32 +188,45 @@ class BatchOperator(BaseOperator):
         from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
 
         from airflow_batch_provider.errors import JobTimedOut, JobUnreachable
+        from airflow_batch_provider.jobs import JobRef
 
+        self._instance = context["ti"]
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout as error:
-            ref = self._recorded(context)
+            ref = self._recorded(context) or JobRef(self.service, "")
             self._cancel_after_timeout()
             told = "The task was deferred for longer than its execution_timeout allows."
             raise JobTimedOut(told).about(ref.id, ref.url) from error
         except TaskDeferralError as error:
-            ref = self._recorded(context)
+            ref = self._recorded(context) or JobRef(self.service, "")
             raise JobUnreachable(
                 f"The trigger that waited for the job failed: {error}.",
                 fix="The job was left running; a retry of this task takes it up again.",
             ).about(ref.id, ref.url) from error
 
-    def _recorded(self, context: Context) -> JobRef:
-        from airflow_batch_provider.jobs import JobRef, Submission
+    def _recorded(self, context: Context) -> JobRef | None:
+        """Learn of the job that an earlier try, or this one before it deferred, has recorded."""
+        from airflow_batch_provider.jobs import Submission
 
         record = self._records(context).load()
         ref = Submission.from_dict(record).ref if record else None
-        self._know(ref or JobRef(self.service, ""))
-        return ref or JobRef(self.service, "")
+        if ref is not None and ref.id:
+            self._know(ref)
+        return self._ref
 
     def on_kill(self) -> None:
-        """Cancel the job, if the user did not say otherwise. Airflow ends the process some seconds later."""
-        if self._timed_out:
+        """Cancel the job if the user ended the task, and did not say otherwise.
+
+        Airflow calls this also when a worker shuts down, and when the task goes on in another process; it
+        ends the process some seconds later.
+        """
+        from airflow_batch_provider.operators.task_state import ended_by_user
+
+        if self._timed_out or self._instance is None:
+            return
+        if not ended_by_user(self._instance):
+            self.log.info("Left the job, if there is one, to whoever goes on with the task.")
             return
         self._killed = True
         if self._ref is None:
@@ -194,7 +236,7 @@ class BatchOperator(BaseOperator):
 
     def _cancel_after_timeout(self) -> None:
         self._timed_out = True
-        if self._ref is not None and self._ref.id:
+        if self._ref is not None:
             self._try_to_cancel(self._ref, self.cancel_on_timeout, "cancel_on_timeout")
 
     def _try_to_cancel(self, ref: JobRef, wanted: bool, switch: str) -> None:
@@ -225,7 +267,12 @@ class BatchOperator(BaseOperator):
     def _records(self, context: Context) -> Any:
         from airflow_batch_provider.operators.records import TaskStateRecords
 
-        return TaskStateRecords(context["task_state_store"], context["ti"])
+        return TaskStateRecords(context["task_state_store"], context["ti"], self._accepted)
+
+    def _accepted(self, ref: Mapping[str, Any]) -> None:
+        from airflow_batch_provider.jobs import JobRef
+
+        self._know(JobRef.from_dict(ref))
 
     def _announce(self, context: Context, accepted: Accepted) -> None:
         ref, job = accepted.ref, accepted.job
@@ -253,14 +300,12 @@ class BatchOperator(BaseOperator):
         self._ref, self.job_url = ref, ref.url
 
     def _wait(self, context: Context, hook: BatchHook, ref: JobRef) -> Job:
-        from airflow.sdk.exceptions import AirflowTaskTimeout
-
         from airflow_batch_provider.errors import JobTimedOut
         from airflow_batch_provider.jobs import finish
 
         try:
             return hook.run(finish(hook.service, ref, self._watch(context, ref)))
-        except (JobTimedOut, AirflowTaskTimeout):
+        except JobTimedOut:
             self._cancel_after_timeout()
             raise
 
@@ -349,4 +394,5 @@ def _identity(context: Context) -> TaskIdentity:
         getattr(instance, "max_tries", None),
         getattr(run, "clear_number", None),
         getattr(instance, "try_number", 1) <= 1,
+        str(getattr(run, "start_date", None) or ""),
     )

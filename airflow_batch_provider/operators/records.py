@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]  # missing in the stub only
@@ -17,11 +17,15 @@ class TaskStateRecords:
     Args:
         accessor: Airflow's accessor of the task instance that runs.
         instance: The task instance that runs.
+        on_job: Called with the reference of a job, as a mapping, before it is kept.
     """
 
-    def __init__(self, accessor: Any, instance: Any) -> None:
+    def __init__(
+        self, accessor: Any, instance: Any, on_job: Callable[[Mapping[str, Any]], None] = lambda _: None
+    ) -> None:
         self._accessor = accessor
         self._instance = instance
+        self._on_job = on_job
 
     def load(self) -> Mapping[str, Any] | None:
         """Return the record, or ``None``."""
@@ -30,6 +34,9 @@ class TaskStateRecords:
 
     def save(self, record: Mapping[str, Any]) -> None:
         """Keep the record for ever."""
+        ref = record.get("ref")
+        if ref and ref["id"]:
+            self._on_job(ref)
         self._accessor.set(KEY, dict(record), retention=NEVER_EXPIRE)
 
     def alone(self) -> bool:

@@ -94,10 +94,32 @@ def test_a_marker_is_safe_everywhere(task, number):
     assert re.fullmatch(r"airflow-[0-9a-f]{24}", marker_of(task, number))
 
 
+def test_a_task_of_the_same_names_elsewhere_has_markers_of_its_own():
+    """Another Airflow with the same DAG, or a run that was made anew, never finds this one's jobs."""
+    assert marker_of(replace(TASK, salt="2026-11-21T09:00:00"), 1) != marker_of(TASK, 1)
+
+
+def test_a_job_of_the_same_marker_from_long_ago_is_not_this_one(world):
+    """A marker that was used before the intent was made is somebody's else."""
+    world.run(crash_after=3)
+    world.stranger("old", NOW - 86_400, marker_of(TASK, 1))
+    world.clock.now += 3600
+
+    assert world.run().returned.ref.id == "job-1"
+
+
+def test_a_record_of_another_version_is_read():
+    """What a newer version has added is left aside, so that an upgrade can be taken back."""
+    record = Submission("m", 1, NOW)
+
+    assert Submission.from_dict({**record.to_dict(), "news": 1}) == record
+
+
 # --- the decision -----------------------------------------------------------------------------------------
 
 YES, NO = (True,), (False,)
 EITHER = (True, False)
+GOING = (PENDING, RUNNING, UNKNOWN, JobState.BLOCKED)
 ACTIVE, ENDED, SUCCESS = (
     (PENDING, RUNNING, CANCELING, JobState.BLOCKED, UNKNOWN),
     (FAILED, CANCELED),
@@ -138,10 +160,11 @@ DECISIONS = {
     "cleared, ended": (DIFFERS, ENDED, ANY_CLEAR, ANY_RETRY, ANY_ON_CLEAR, EITHER, "submit"),
     "cleared, succeeded, rerun": (DIFFERS, SUCCESS, ANY_CLEAR, ANY_RETRY, RERUN, EITHER, "submit"),
     "cleared, succeeded, reuse": (DIFFERS, SUCCESS, ANY_CLEAR, ANY_RETRY, REUSE, EITHER, "take_up"),
-    "active, reattach": (KEPT, ACTIVE, ANY_CLEAR, REATTACH, ANY_ON_CLEAR, EITHER, "take_up"),
-    "active, resubmit, cancel": (KEPT, ACTIVE, ANY_CLEAR, RESUBMIT, ANY_ON_CLEAR, YES, "cancel_and_submit"),
-    "active, resubmit, keep": (KEPT, ACTIVE, ANY_CLEAR, RESUBMIT, ANY_ON_CLEAR, NO, "submit"),
-    "active, fail": (KEPT, ACTIVE, ANY_CLEAR, FAIL, ANY_ON_CLEAR, EITHER, "fail"),
+    "active, reattach": (KEPT, GOING, ANY_CLEAR, REATTACH, ANY_ON_CLEAR, EITHER, "take_up"),
+    "active, resubmit, cancel": (KEPT, GOING, ANY_CLEAR, RESUBMIT, ANY_ON_CLEAR, YES, "cancel_and_submit"),
+    "active, resubmit, keep": (KEPT, GOING, ANY_CLEAR, RESUBMIT, ANY_ON_CLEAR, NO, "submit"),
+    "active, fail": (KEPT, GOING, ANY_CLEAR, FAIL, ANY_ON_CLEAR, EITHER, "fail"),
+    "being cancelled": (KEPT, (CANCELING,), ANY_CLEAR, ANY_RETRY, ANY_ON_CLEAR, EITHER, "submit"),
     "ended": (KEPT, ENDED, ANY_CLEAR, ANY_RETRY, ANY_ON_CLEAR, EITHER, "submit"),
     "succeeded, run cleared, rerun": (KEPT, SUCCESS, ROSE, ANY_RETRY, RERUN, EITHER, "submit"),
     "succeeded, run cleared, reuse": (KEPT, SUCCESS, ROSE, ANY_RETRY, REUSE, EITHER, "take_up"),
@@ -383,6 +406,32 @@ def test_a_try_without_a_record_looks_once_before_it_submits(world):
     played = world.run(RETRY)
     assert played.steps == ["load", PLAN, LIST, "save 1 job-1", "GET /jobs/job-1"]
     assert played.returned.taken_up is True
+
+
+def test_a_try_without_a_record_leaves_a_job_that_has_ended(world):
+    """The record goes when the task succeeds, if Airflow is told so; then a clear means: run it again."""
+    world.run()
+    world.end("job-1", SUCCEEDED)
+    world.record = None
+
+    assert world.run(RETRY).returned.ref.id == "job-2"
+
+
+def test_a_clock_that_ran_ahead_cannot_keep_a_retry(world):
+    """The worker that died was a day ahead."""
+    world.clock.now += 86_400
+    world.run(crash_after=3)
+    world.clock.now -= 86_400
+
+    assert sum(world.run().pauses) == 120
+
+
+def test_a_job_without_a_time_of_creation_counts_from_its_request(world):
+    """Deadlines count from somewhere."""
+    world.run(crash_after=4)
+    world.refs["job-1"] = replace(world.refs["job-1"], submitted_at=0.0)
+
+    assert world.run().returned.ref.submitted_at == NOW
 
 
 # --- without a marker -------------------------------------------------------------------------------------

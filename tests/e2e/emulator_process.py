@@ -13,18 +13,19 @@ import time
 from pathlib import Path
 
 import httpx
+import yaml
 
 from airflow_batch_provider.demo import __file__ as demo_file
 from airflow_batch_provider.demo import digits
 
 SECRET = "planted-secret-7f3a"
-SIMULATED = """
-  simulated:
-    defaults: {deployment_name: brief}
-    deployments:
-      brief: {emulator: {run_seconds: 5}}
-      endless: {emulator: {run_seconds: 100000}}
-"""
+SIMULATED = {
+    "defaults": {"deployment_name": "brief"},
+    "deployments": {
+        "brief": {"emulator": {"run_seconds": 5}},
+        "endless": {"emulator": {"run_seconds": 100000}},
+    },
+}
 
 
 class EmulatorProcess:
@@ -38,8 +39,10 @@ class EmulatorProcess:
         script.write_text(
             script.read_text().replace("images = [", "import time; time.sleep(0.4)\n    images = [")
         )
-        with (folder / "deployment" / "setup.yml").open("a") as setup:
-            setup.write(SIMULATED)
+        setup = folder / "deployment" / "setup.yml"
+        content = yaml.safe_load(setup.read_text())
+        content["endpoints"]["simulated"] = SIMULATED
+        setup.write_text(yaml.safe_dump(content))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]

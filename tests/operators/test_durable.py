@@ -98,6 +98,42 @@ def test_a_kill_never_takes_longer_than_airflow_grants(emulator, task):
     assert f"Job {job['id']} could not be cancelled and may go on" in told(logs)
 
 
+@pytest.mark.parametrize("state", ["running", "up_for_retry", "queued", "scheduled", "deferred"])
+def test_a_process_that_is_ended_for_another_reason_leaves_the_job(emulator, task, state):
+    """A worker shuts down, or another process has taken the task over: nobody asked for a cancellation."""
+    scoring = operator(wait_for_completion=False)
+    job = task.run(scoring)
+    task.instance.state = state
+    scoring.on_kill()
+
+    assert emulator.job(job["id"])["status"] not in ENDING
+
+
+def test_an_airflow_that_does_not_answer_leaves_the_job(emulator, task, monkeypatch):
+    """What became of the task is not known, so its job is left to a retry; the wait for it is short."""
+    scoring = operator(wait_for_completion=False)
+    job = task.run(scoring)
+    monkeypatch.setattr(task.instance, "get_task_states", lambda **_: time.sleep(60))
+    began = time.monotonic()
+    scoring.on_kill()
+
+    assert time.monotonic() - began < 4
+    assert emulator.job(job["id"])["status"] not in ENDING
+
+
+def test_a_retry_that_is_killed_early_cancels_the_recorded_job(emulator, task):
+    """The job of the try before is known before anything is asked of the service."""
+    job = task.run(operator(wait_for_completion=False))
+    retry = operator()
+    retry.endpoint_name = "not a name"
+    with pytest.raises(errors.InvalidInput) as raised:
+        task.run(retry)
+    retry.on_kill()
+
+    assert job["id"] in str(raised.value)
+    emulator.wait_for_status(job["id"], "Canceled")
+
+
 # --- too late ---------------------------------------------------------------------------------------------
 
 
@@ -107,11 +143,12 @@ def test_airflows_own_timeout_counts_as_a_timeout(emulator, task, cancel):
     before = len(emulator.jobs())
     scoring = operator(cancel_on_timeout=cancel)
 
-    with pytest.raises(AirflowTaskTimeout), timeout(2):
+    with pytest.raises(errors.JobTimedOut) as raised, timeout(2):
         task.run(scoring)
-    scoring.on_kill()  # as Airflow does next
 
     (job,) = new_jobs(emulator, before)
+    assert job["id"] in str(raised.value)
+    assert isinstance(raised.value.__cause__, AirflowTaskTimeout)
     if cancel:
         emulator.wait_for_status(job["id"], "Canceled")
     else:

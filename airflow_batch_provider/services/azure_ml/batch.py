@@ -18,6 +18,7 @@ from airflow_batch_provider.errors import (
     BatchError,
     ConnectionFailed,
     InvalidInput,
+    NotFound,
     ServiceUnavailable,
     UnexpectedAnswer,
 )
@@ -156,13 +157,20 @@ class BatchEndpoints:
         """Ask for one job.
 
         The data plane is asked, which spends nothing of Resource Manager's budget, if the scoring URI is
-        known; else Resource Manager, which knows every job of the workspace.
+        known; else, and if that does not find it, Resource Manager, which knows every job of the workspace.
         """
         scoring_uri = ref.place.get("scoring_uri")
-        if scoring_uri:
-            request = ask("GET", f"{scoring_uri}/{segment('job id', ref.id)}", "ml")
-        else:
-            request = ask("GET", self.workspace.url("jobs", ref.id), "arm")
+        if not scoring_uri:
+            return (yield from self._read(ref, ask("GET", self.workspace.url("jobs", ref.id), "arm")))
+        try:
+            return (
+                yield from self._read(ref, ask("GET", f"{scoring_uri}/{segment('job id', ref.id)}", "ml"))
+            )
+        except NotFound:
+            # An endpoint that is gone, or a gateway: the workspace knows whether the job is.
+            return (yield from self._read(ref, ask("GET", self.workspace.url("jobs", ref.id), "arm")))
+
+    def _read(self, ref: JobRef, request: httpx.Request) -> Flow[Job]:
         doing = f"asking for job {ref.id}"
         response = yield from send(request, retry=POLL)
         answer = read(response, doing, action="jobs/read")

@@ -50,7 +50,7 @@ def traces(workspace: Workspace, call: Call, marker: str, since: float) -> Flow[
         found = yield from listed(call.scoring_uri, "ml", _DOING, since=since)
     except BatchError:
         everything = yield from _of_workspace(workspace, since=since)
-        rows = [row for row in everything.rows if _may_be_of(row, call)]
+        rows = [row for row in everything.rows if marker_in(row) == marker or _may_be_of(row, call)]
         return Traces(tuple(_trace(workspace, call, row, alike=True) for row in rows), everything.complete)
     seen = tuple(_trace(workspace, call, row, alike=_alike(row, call)) for row in found.rows)
     if any(trace.ref.marker == marker for trace in seen):

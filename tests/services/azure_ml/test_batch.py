@@ -465,7 +465,6 @@ NO_STATUS = {
     "without a status": (body_of("batch_job_get", status=None), UnexpectedAnswer),
     "without properties": (httpx.Response(200, json={"name": JOB}), UnexpectedAnswer),
     "HTML": (HTML, UnexpectedAnswer),
-    "not found": (recorded("data_plane_not_found"), NotFound),
     "permission": (refused(403), PermissionDenied),
 }
 
@@ -477,6 +476,23 @@ def test_an_answer_without_a_status_is_none(answer, kind):
 
     assert type(played.raised) is kind
     assert f"Asking for job {JOB} failed" in str(played.raised)
+
+
+def test_not_found_is_believed_when_the_workspace_says_so():
+    """An endpoint that is gone, or a gateway, answers 404 for jobs that run."""
+    there = play(BATCH.get(REF), [recorded("data_plane_not_found"), body_of("batch_job_get")])
+    gone = play(BATCH.get(REF), [recorded("data_plane_not_found"), recorded("arm_not_found")])
+
+    assert there.returned.id == JOB
+    assert type(gone.raised) is NotFound
+    assert (
+        there.asked
+        == gone.asked
+        == [
+            ("ml", "GET", f"/jobs/{JOB}"),
+            ("arm", "GET", f"{IN_WORKSPACE}/jobs/{JOB}"),
+        ]
+    )
 
 
 def test_a_poll_is_asked_again_only_a_few_times():
@@ -543,7 +559,7 @@ def test_to_cancel_a_job_that_ends_is_harmless(status, answer):
     [
         ([refused(403), recorded("batch_job_get")], PermissionDenied),
         ([refused(403), refused(403)], PermissionDenied),
-        ([recorded("arm_not_found"), recorded("data_plane_not_found")], NotFound),
+        ([recorded("arm_not_found"), recorded("data_plane_not_found"), recorded("arm_not_found")], NotFound),
         ([*[refused(500)] * 3, recorded("batch_job_get")], ServiceUnavailable),
         ([*[httpx.ReadTimeout("x")] * 3, recorded("batch_job_get")], ConnectionFailed),
         ([*[httpx.ReadTimeout("x")] * 3, refused(401)], ConnectionFailed),

@@ -253,10 +253,11 @@ def test_a_data_plane_that_cannot_list_is_replaced(broken):
         arm_row("named", experimentName=ENDPOINT),
         arm_row("experiment", experimentName="nightly"),
         arm_row("another", experimentName="another", description=None),
+        arm_row("mine", experimentName="another", tags={MARKER: MINE}),
     ]
     played = look([*broken, page(*rows)], experiment_name="nightly")
 
-    assert [trace.ref.id for trace in played.returned.found] == ["described", "named", "experiment"]
+    assert [trace.ref.id for trace in played.returned.found] == ["described", "named", "experiment", "mine"]
     assert all(trace.alike for trace in played.returned.found)
     assert played.asked[-1] == ("arm", "GET", f"{WORKSPACE.id}/jobs")
 
