@@ -101,12 +101,11 @@ def scoring_spec(job: Job, resources: ResourceStore, locator: Locator, work_dir:
     deployment = job.deployment_properties
     (output,) = output_files(job, locator)
     code = deployment["codeConfiguration"]
-    model = deployment.get("model")
     return ScoringSpec(
         work_dir=work_dir,
         code_dir=_asset(job, resources, locator, code["codeId"], "codeUri"),
         scoring_script=code["scoringScript"],
-        model_path=_asset(job, resources, locator, model["assetId"], "modelUri") if model else None,
+        model_path=_model(job, resources, locator, deployment.get("model")),
         input_files=_inputs(job, locator),
         output_dir=output.parent,
         output_file_name=output.name,
@@ -176,6 +175,19 @@ def _asset(job: Job, resources: ResourceStore, locator: Locator, asset_id: str, 
     path = _found(job, locator, registered["properties"][key])
     if not path.exists():
         raise JobFailedError(_not_found(registered["properties"][key]))
+    return path
+
+
+def _model(job: Job, resources: ResourceStore, locator: Locator, model: dict[str, Any] | None) -> Path | None:
+    if model is None:
+        return None
+    if model["referenceType"] == "Id":
+        return _asset(job, resources, locator, model["assetId"], "modelUri")
+    datastore = model["datastoreId"].rstrip("/").rpartition("/")[2]
+    uri = datastore_uri(job.where, model["path"], datastore)
+    path = _found(job, locator, uri)
+    if not path.exists():
+        raise JobFailedError(_not_found(uri))
     return path
 
 
