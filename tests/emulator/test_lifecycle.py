@@ -181,6 +181,25 @@ class TestDatastores:
         assert life.send("DELETE", "/datastores/sales").status_code == 200
         assert life.send("DELETE", "/datastores/sales").status_code == 204
 
+    @pytest.mark.parametrize(
+        ("kind", "key"),
+        [
+            ("AccountKey", "key"),
+            ("Sas", "sasToken"),
+            ("ServicePrincipal", "clientSecret"),
+            ("Certificate", "certificate"),
+        ],
+    )
+    def test_secret_of_no_kind_is_in_the_journal(self, life, kind, key):
+        credentials = {"credentialsType": kind, "secrets": {"secretsType": kind, key: "hush-hush"}}
+        properties = {"datastoreType": "AzureBlob", "accountName": "a", "containerName": "c"}
+
+        life.put(f"/datastores/{kind}", {"properties": properties | {"credentials": credentials}})
+
+        (entry,) = life.azure.requests(method="PUT")
+        assert kind in str(entry["body"])
+        assert "hush-hush" not in str(entry)
+
     def test_new_default_takes_the_place_of_the_old_and_cannot_be_deleted(self, module_azure):
         life = Lifecycle(module_azure, WORKSPACE.replace("workspaces/emulator", "workspaces/stores"))
         properties = {
@@ -290,6 +309,18 @@ class TestAssets:
         assert listed() == ["2"]
         assert listed(listViewType="ArchivedOnly") == ["1"]
         assert listed(listViewType="All") == ["1", "2"]
+
+    def test_files_of_a_new_code_can_be_put_where_the_service_says(self, life):
+        place = life.send("POST", "/codes/sent/versions/1/startPendingUpload", {}).json()
+        uri = place["blobReferenceForConsumption"]["blobUri"]
+        sas = place["blobReferenceForConsumption"]["credential"]["sasUri"].partition("?")[2]
+
+        sent = life.azure.http.put(
+            f"{uri}/score.py?{sas}", content=b"x", headers={"x-ms-blob-type": "BlockBlob"}
+        )
+
+        assert sent.status_code == 201
+        assert life.put("/codes/sent/versions/1", {"properties": {"codeUri": uri}}).status_code == 201
 
     def test_body_that_is_no_json_is_refused(self, life):
         answer = life.azure.http.put(
