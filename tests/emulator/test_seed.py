@@ -217,6 +217,7 @@ def set_up(shell):
             and told
         )
     )
+    deployment = shell.curl("GET", "/batchEndpoints/$ENDPOINT_NAME/deployments/$DEPLOYMENT_NAME").json()
     endpoint = shell.curl("GET", "/batchEndpoints/$ENDPOINT_NAME").json()
     for place in ("pipelinedata/sampledata/mnist", f"{account}/{container}/endpt-12345/mnist"):
         for number in range(7):
@@ -227,6 +228,7 @@ def set_up(shell):
         uri=endpoint["properties"]["scoringUri"],
         statuses=[answer.status_code for answer in answers],
         waited=waited,
+        deployment=deployment["properties"],
         container=f"/blob/{account}/{container}",
     )
 
@@ -253,9 +255,7 @@ def test_each_resource_is_created_without_a_wait_in_between(page):
     """The page waits for one operation only, that of the default deployment: then everything is ready."""
     assert page.statuses == [201, 201, 201, 201, 201, 201, 200, 201]
     assert page.waited == "Succeeded"
-    properties = page.shell.curl("GET", "/batchEndpoints/$ENDPOINT_NAME/deployments/$DEPLOYMENT_NAME").json()[
-        "properties"
-    ]
+    properties = page.deployment
     assert properties["provisioningState"] == "Succeeded"
     assert (properties["miniBatchSize"], properties["errorThreshold"]) == (5, 10)
     assert (properties["maxConcurrencyPerInstance"], properties["loggingLevel"]) == (4, "Info")
