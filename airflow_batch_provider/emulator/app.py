@@ -26,6 +26,7 @@ from airflow_batch_provider.emulator import (
 )
 from airflow_batch_provider.emulator.errors import ServiceError, render
 from airflow_batch_provider.emulator.gateway import Gateway
+from airflow_batch_provider.emulator.lifecycle import routes as lifecycle_routes
 from airflow_batch_provider.emulator.modelarts import errors as modelarts_errors
 from airflow_batch_provider.emulator.modelarts import execution_routes, iam, step_routes, workflow_routes
 from airflow_batch_provider.emulator.obs import routes as obs_routes
@@ -80,6 +81,7 @@ def build(world: World, connections: Connections) -> ASGIApp:
         *studio.ROUTES,
         *arm.ROUTES,
         *arm_jobs.ROUTES,
+        *lifecycle_routes.ROUTES,
         arm.CATCH_ALL,
         *entra.ROUTES,
     ]

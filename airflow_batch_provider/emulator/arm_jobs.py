@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from airflow_batch_provider.emulator import views
-from airflow_batch_provider.emulator.arm import PROVIDER_ROOT, workspace_of
+from airflow_batch_provider.emulator.arm import workspace_of
 from airflow_batch_provider.emulator.batch import WORKSPACE, next_link, page_size, read_token
 from airflow_batch_provider.emulator.errors import not_found
 from airflow_batch_provider.emulator.world import base_url, world_of
@@ -86,7 +86,7 @@ async def cancel(request: Request) -> Response:
     return JSONResponse(None, 202, headers)
 
 
-async def operation_result(request: Request) -> Response:
+async def cancellation_result(request: Request) -> Response:
     """Answer how a cancellation goes: 202 with ``{}`` while it lasts, then 200 without a body."""
     kind, _, rest = request.path_params["operation"].partition(":")
     job = world_of(request).jobs.get(rest.partition(":")[2])
@@ -99,5 +99,4 @@ ROUTES = [
     Route(f"{WORKSPACE}/jobs", list_jobs),
     Route(f"{WORKSPACE}/jobs/{{job}}", get_job),
     Route(f"{WORKSPACE}/jobs/{{job}}/cancel", cancel, methods=["POST"]),
-    Route(f"{PROVIDER_ROOT}/locations/{{location}}/mfeOperationResults/{{operation}}", operation_result),
 ]

@@ -19,6 +19,7 @@ from airflow_batch_provider.emulator.access import bearer
 from airflow_batch_provider.emulator.errors import bad_request, not_found
 from airflow_batch_provider.emulator.ids import PROVIDER, Workspace, display_name, new_guid
 from airflow_batch_provider.emulator.jobs import Job
+from airflow_batch_provider.emulator.lifecycle import ready
 from airflow_batch_provider.emulator.world import World, base_url, world_of
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ async def create_job(request: Request) -> Response:
     deployment = world.resources.get("batchEndpoints/deployments", target.workspace, f"{target.name}/{name}")
     if deployment is None:
         raise not_found(f"Batch deployment {name} was not found in endpoint {target.name}.")
+    ready.check(world, target.workspace, target.endpoint, deployment)
     accepted = invoke.read_request(await request.body(), deployment["properties"])
     key = _repeatability_key(request, target)
     job = world.jobs.by_request(key) if key and world.settings.current.repeatability_dedupe else None

@@ -28,6 +28,7 @@ _ASSET = re.compile(
     re.IGNORECASE,
 )
 _SHORT_ASSET = re.compile(r"(?P<name>[^/:@]+)(?::(?P<version>[^/:@]+)|@(?P<label>[^/:@]+))?")
+_OWN_HOST = re.compile(r"\.blob\.[\d.]+$")
 _BLOB_HOST = re.compile(r"(?P<account>[a-z0-9]{3,24})\.(?:blob|dfs)\.", re.IGNORECASE)
 
 
@@ -117,6 +118,10 @@ def _storage(uri: str) -> BlobPath:
     if match := _BLOB_HOST.match(parts.hostname or ""):
         if parts.username:
             return BlobPath(match["account"].lower(), parts.username, path)
+        # The published commands put the datastore's endpoint behind the account: with the emulator's own
+        # endpoint that is {account}.blob.127.0.0.1:8787/blob/{container}.
+        if _OWN_HOST.search(parts.hostname or ""):
+            path = path.removeprefix("blob/")
         container, _, rest = path.partition("/")
         return BlobPath(match["account"].lower(), container, rest)
     root, _, rest = path.partition("/")

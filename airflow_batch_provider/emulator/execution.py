@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -72,11 +73,14 @@ def outputs_of(job: Job) -> dict[str, dict[str, str]]:
     """
     asked = job.request["outputData"]
     if job.kind == "pipeline":
-        return {name: _output(job, name, item) for name, item in asked.items()}
-    return {"score": _output(job, "score", next(iter(asked.values()), {}))}
+        found = {name: output_of(job, name, item) for name, item in asked.items()}
+        # A component that ran has all outputs that it declares, whether the request names them or not.
+        return found | (json.loads(job.spec)["outputs"] if job.spec else {})
+    return {"score": output_of(job, "score", next(iter(asked.values()), {}))}
 
 
-def _output(job: Job, name: str, item: dict[str, Any]) -> dict[str, str]:
+def output_of(job: Job, name: str, item: dict[str, Any]) -> dict[str, str]:
+    """Return URI and type of one output, given what the request says of it."""
     place = parse(item["uri"]) if item.get("uri") else None
     if not isinstance(place, DatastorePath):
         folder = f"azureml/{job.child}/{name}/"
@@ -101,12 +105,11 @@ def scoring_spec(job: Job, resources: ResourceStore, locator: Locator, work_dir:
     deployment = job.deployment_properties
     (output,) = output_files(job, locator)
     code = deployment["codeConfiguration"]
-    model = deployment.get("model")
     return ScoringSpec(
         work_dir=work_dir,
-        code_dir=_asset(job, resources, locator, code["codeId"], "codeUri"),
+        code_dir=asset_path(job, resources, locator, code["codeId"], "codeUri"),
         scoring_script=code["scoringScript"],
-        model_path=_asset(job, resources, locator, model["assetId"], "modelUri") if model else None,
+        model_path=_model(job, resources, locator, deployment.get("model")),
         input_files=_inputs(job, locator),
         output_dir=output.parent,
         output_file_name=output.name,
@@ -132,7 +135,7 @@ def output_files(job: Job, locator: Locator) -> list[Path]:
 
 
 def _output_file(job: Job, locator: Locator, output: dict[str, str]) -> Path:
-    path = _found(job, locator, output["uri"])
+    path = found_path(job, locator, output["uri"])
     if output["type"] == "UriFile":
         return path
     return path / str(invoke.effective(job.deployment_properties, job.request)["outputFileName"])
@@ -153,7 +156,12 @@ def write_simulated(job: Job, locator: Locator) -> None:
         write_whole(file, content)
 
 
-def _found(job: Job, locator: Locator, uri: str) -> Path:
+def found_path(job: Job, locator: Locator, uri: str) -> Path:
+    """Return the local path of a job's data URI; whether anything is there is another question.
+
+    Raises:
+        JobFailedError: It has no known form, or names what does not exist.
+    """
     try:
         return locator.local_path(uri, job.where)
     except (LookupError, ValueError) as error:
@@ -168,20 +176,45 @@ def _not_found(uri: str) -> str:
     )
 
 
-def _asset(job: Job, resources: ResourceStore, locator: Locator, asset_id: str, key: str) -> Path:
+def asset_path(job: Job, resources: ResourceStore, locator: Locator, asset_id: str, key: str) -> Path:
+    """Return the local path of a registered version's files.
+
+    Args:
+        job: The job that needs them.
+        resources: Where the version is registered.
+        locator: Finds the path.
+        asset_id: The version's id.
+        key: The property that says where the files are, such as ``codeUri``.
+
+    Raises:
+        JobFailedError: The version or its files do not exist.
+    """
     kind, name, _, version = asset_id.split("/")[-4:]
     registered = resources.get(f"{kind}/versions", job.where, f"{name}/{version}")
     if registered is None:
         raise JobFailedError(f"The asset {kind}/{name}/versions/{version} of the deployment was not found.")
-    path = _found(job, locator, registered["properties"][key])
+    path = found_path(job, locator, registered["properties"][key])
     if not path.exists():
         raise JobFailedError(_not_found(registered["properties"][key]))
     return path
 
 
+def _model(job: Job, resources: ResourceStore, locator: Locator, model: dict[str, Any] | None) -> Path | None:
+    if model is None:
+        return None
+    if model["referenceType"] == "Id":
+        return asset_path(job, resources, locator, model["assetId"], "modelUri")
+    datastore = model["datastoreId"].rstrip("/").rpartition("/")[2]
+    uri = datastore_uri(job.where, model["path"], datastore)
+    path = found_path(job, locator, uri)
+    if not path.exists():
+        raise JobFailedError(_not_found(uri))
+    return path
+
+
 def _inputs(job: Job, locator: Locator) -> tuple[str, ...]:
     (item,) = job.request["inputData"].values()
-    path = _found(job, locator, item["uri"])
+    path = found_path(job, locator, item["uri"])
     if not path.exists():
         raise JobFailedError(_not_found(item["uri"]))
     if path.is_file():

@@ -164,6 +164,7 @@ class Gateway:
     async def _answer(self, exchange: _Exchange, send: Send) -> None:
         """Let the routes answer, once the credentials are found good."""
         scope = exchange.scope
+        self._world.operations.settle()
         try:
             if exchange.plane != "blob":
                 access.check(HTTPConnection(scope), exchange.plane, self._world.tokens)

@@ -25,6 +25,7 @@ _SECRET_KEYS = frozenset(
     {
         *("client_secret", "client_assertion", "password", "secret", "access_token"),
         *("key", "accountkey", "accesskey", "sastoken", "sig"),
+        *("clientsecret", "certificate", "sasuri"),
         *("token", "securitytoken", "x-amz-security-token", "x-amz-signature", "signature", "totp"),
     }
 )

@@ -26,6 +26,7 @@ _FIXED = (
     *("subscriptions", "resourceGroups", "providers", "locations", "workspaces", "datastores", "listSecrets"),
     *("computes", "codes", "models", "environments", "components", "data", "versions", "batchEndpoints"),
     *("deployments", "jobs", "cancel", "mfeOperationResults", "mfeOperationsStatus"),
+    *("computeOperationsStatus", "labels", "startPendingUpload"),
     *("dataversion", "runs", "children", "details", "rundata"),
 )
 _CANONICAL = {word.lower(): word for word in _FIXED} | {PROVIDER.lower(): PROVIDER}

@@ -63,6 +63,31 @@ class ResourceStore:
         )  # fmt: skip
         return [envelope(kind, workspace, json.loads(body)) for (body,) in rows]
 
+    def set_state(self, kind: str, workspace: Workspace, name: str, state: str) -> None:
+        """Change a resource's ``provisioningState``; nothing happens if it does not exist."""
+        self._database.execute(
+            "UPDATE resources SET body = json_set(body, '$.properties.provisioningState', ?)"
+            " WHERE kind = ? AND workspace = ? AND name = ?",
+            state, kind, workspace.key, name.lower(),
+        )  # fmt: skip
+
+    def remove(self, kind: str, workspace: Workspace, name: str) -> None:
+        """Delete a resource and what lies below it; nothing happens if it does not exist."""
+        prefix = f"{name.lower()}/"
+        self._database.execute(
+            "DELETE FROM resources WHERE workspace = ? AND ((kind = ? AND name = ?)"
+            " OR (substr(kind, 1, ?) = ? AND substr(name, 1, ?) = ?))",
+            workspace.key, kind, name.lower(), len(kind) + 1, f"{kind}/", len(prefix), prefix,
+        )  # fmt: skip
+
+    def count_in_region(self, kind: str, region: str) -> int:
+        """Return how many resources of a kind are in a region, over all workspaces."""
+        row = self._database.execute(
+            "SELECT count(*) FROM resources WHERE kind = ? AND lower(json_extract(body, '$.location')) = ?",
+            kind, region.lower(),
+        ).fetchone()  # fmt: skip
+        return int(row[0])
+
     def find_endpoint(self, region: str, name: str) -> tuple[Workspace, dict[str, Any]] | None:
         """Return the batch endpoint of that name in a region, where names are unique, and its workspace."""
         rows = self._database.execute(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
+import json
 import logging
 import os
 import time
@@ -26,6 +27,8 @@ from airflow_batch_provider.emulator.execution import (
     simulated,
     write_simulated,
 )
+from airflow_batch_provider.emulator.lifecycle.pipeline_job import pipeline_spec
+from airflow_batch_provider.emulator.lifecycle.pipeline_run import PipelineRun
 from airflow_batch_provider.emulator.scoring import ScoringJob, ScoringSpec
 
 if TYPE_CHECKING:
@@ -184,10 +187,15 @@ class Runner:
             self._enter(job, "Running")
 
     def _launch(self, job: Job) -> Execution:
-        if job.spec is None:
-            spec = scoring_spec(job, self._resources, self._locator, self._folder / job.id)
-            job.spec = spec.to_json()
+        work_dir, pipeline = self._folder / job.id, job.kind == "pipeline"
+        if job.spec is None and pipeline:
+            job.spec = pipeline_spec(job, self._resources, self._locator, work_dir)
             self._jobs.save(job)
+        elif job.spec is None:
+            job.spec = scoring_spec(job, self._resources, self._locator, work_dir).to_json()
+            self._jobs.save(job)
+        if pipeline:
+            return PipelineRun(json.loads(job.spec)["steps"], work_dir)
         return Scoring(ScoringJob.start(ScoringSpec.from_json(job.spec)))
 
     def _finished(self, job_id: str, outcome: Outcome) -> None:

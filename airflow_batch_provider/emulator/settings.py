@@ -20,6 +20,10 @@ class Settings:
         page_size: Jobs on one page of a list.
         token_lifetime: Seconds until a token of Microsoft Entra ID expires.
         iam_token_lifetime: Seconds until a token of Huawei Cloud's IAM expires.
+        operation_uri_in_body: Whether ``properties.properties.AzureAsyncOperationUri`` of an endpoint or
+            deployment names its operation, as the published commands read it; new clusters send headers only.
+        one_operation_at_a_time: Whether a change of a resource is refused while another is under way; if not,
+            it ends after the other.
         keep_labels: Whether the labels of a new ModelArts execution are kept on it.
     """
 
@@ -30,6 +34,8 @@ class Settings:
     page_size: int = 100
     token_lifetime: float = 3599.0
     iam_token_lifetime: float = 86400.0
+    operation_uri_in_body: bool = True
+    one_operation_at_a_time: bool = False
     keep_labels: bool = True
 
     def changed(self, changes: dict[str, Any]) -> Settings:

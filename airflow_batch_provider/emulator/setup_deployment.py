@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_batch_provider.emulator import upload, wire
+from airflow_batch_provider.emulator import setup_surroundings, upload, wire
 from airflow_batch_provider.emulator.data_uris import account_url
 from airflow_batch_provider.emulator.ids import DEFAULT_DATASTORE, Workspace
 from airflow_batch_provider.emulator.resources import system_data
@@ -201,6 +201,7 @@ def register(world: World, workspace: Workspace, deployment: Deployment) -> dict
         deployment: What :func:`read` returned.
     """
     properties = dict(deployment.properties)
+    setup_surroundings.put(world, workspace, properties)
     if deployment.code is not None:
         path = upload.store(world.blobs, workspace, deployment.code)
         code_id = _put_asset(

@@ -11,6 +11,7 @@ from airflow_batch_provider.emulator.database import Database
 from airflow_batch_provider.emulator.faults import FaultStore
 from airflow_batch_provider.emulator.jobs import JobStore
 from airflow_batch_provider.emulator.journal import Journal
+from airflow_batch_provider.emulator.lifecycle.operations import OperationStore
 from airflow_batch_provider.emulator.modelarts.world import ModelArts
 from airflow_batch_provider.emulator.obs.store import ObjectStore
 from airflow_batch_provider.emulator.resources import ResourceStore
@@ -28,7 +29,7 @@ class World:
 
     Args:
         folder: The state folder.
-        speed: How many times faster than the service a job goes through its states.
+        speed: How many times faster than the service jobs and operations go through their states.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class World:
         self.database = Database(self.folder)
         self.tokens = TokenStore(self.database)
         self.resources = ResourceStore(self.database)
+        self.operations = OperationStore(self.database, self.resources, self.speed)
         self.jobs = JobStore(self.database)
         self.settings = SettingsStore(self.database)
         self.faults = FaultStore(self.database)

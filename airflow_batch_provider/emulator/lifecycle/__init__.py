@@ -1,0 +1,1 @@
+"""Creating, updating and deleting Azure ML resources by REST."""
