@@ -102,7 +102,9 @@ class AzureMLHook(BatchHook):
     @cached_property
     def service(self) -> BatchEndpoints:
         """The workspace's batch endpoints."""
-        return BatchEndpoints(self.workspace, deployments=_DEPLOYMENTS)
+        known = self.connection
+        caller = known.client_id or known.managed_identity_client_id
+        return BatchEndpoints(self.workspace, deployments=_DEPLOYMENTS, caller=caller)
 
     def _client_options(self) -> dict[str, Any]:
         connection = self.connection

@@ -47,12 +47,16 @@ class BatchEndpoints:
     Args:
         workspace: Where they are.
         now: Wall clock, epoch seconds, that stamps submissions; default: the one that retries go by.
+        deployments: What is known of deployments.
+        name: Of the service.
+        caller: Client id of the identity that calls, if the connection tells it.
     """
 
     workspace: Workspace
     now: Callable[[], float] = RETRY.now
     deployments: Deployments = field(default_factory=Deployments)
     name: str = SERVICE
+    caller: str = ""
 
     def plan(self, order: Invocation) -> Flow[Call]:
         """Find where an invocation is sent, and check it against the rules of the deployment there.
@@ -179,7 +183,7 @@ class BatchEndpoints:
 
     def traces(self, plan: Call, marker: str, since: float) -> Flow[Traces]:
         """List the jobs that a call may have started; see `traces.traces`."""
-        return traces(self.workspace, plan, marker, since)
+        return traces(self.workspace, plan, marker, since, self.caller)
 
     def cancel(self, ref: JobRef) -> Flow[None]:
         """Ask Resource Manager to cancel a job; harmless if it has ended or is being cancelled.

@@ -7,6 +7,7 @@ inputs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -28,9 +29,10 @@ from airflow_batch_provider.services.azure_ml.listing import (
 from airflow_batch_provider.services.azure_ml.workspace import Workspace
 
 _DOING = "listing the endpoint's jobs"
+_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def traces(workspace: Workspace, call: Call, marker: str, since: float) -> Flow[Traces]:
+def traces(workspace: Workspace, call: Call, marker: str, since: float, caller: str = "") -> Flow[Traces]:
     """List the jobs that a call may have started.
 
     Args:
@@ -38,6 +40,7 @@ def traces(workspace: Workspace, call: Call, marker: str, since: float) -> Flow[
         call: What was, or was about to be, sent.
         marker: That the job carries, if the service keeps it.
         since: Epoch seconds; see `listing.listed`.
+        caller: Client id of the identity that calls, if the connection tells it.
 
     Returns:
         The endpoint's jobs; those of Resource Manager's list, whose inputs are not known, if the data plane
@@ -51,8 +54,12 @@ def traces(workspace: Workspace, call: Call, marker: str, since: float) -> Flow[
     except BatchError:
         everything = yield from _of_workspace(workspace, since=since)
         rows = [row for row in everything.rows if marker_in(row) == marker or _may_be_of(row, call)]
-        return Traces(tuple(_trace(workspace, call, row, alike=True) for row in rows), everything.complete)
-    seen = tuple(_trace(workspace, call, row, alike=_alike(row, call)) for row in found.rows)
+        return Traces(
+            tuple(_trace(workspace, call, row, alike=_by(row, caller)) for row in rows), everything.complete
+        )
+    seen = tuple(
+        _trace(workspace, call, row, alike=_alike(row, call) and _by(row, caller)) for row in found.rows
+    )
     if any(trace.ref.marker == marker for trace in seen):
         return Traces(seen, found.complete)
     by_property = yield from _of_workspace(workspace, properties=f"{MARKER}={marker}")
@@ -79,6 +86,17 @@ def _may_be_of(row: dict[str, Any], call: Call) -> bool:
     told = f"{properties.get('description') or ''} {properties.get('experimentName') or ''}"
     experiment = call.order.properties.get("properties", {}).get("experimentName")
     return name in told or (experiment is not None and experiment in told)
+
+
+def _by(row: dict[str, Any], caller: str) -> bool:
+    """Say whether a job may have been started by a caller.
+
+    For people, recorded jobs tell a display name, which no token holds; an application is told by its client
+    id, so only two different ids speak against it.
+    """
+    told = str(inner(row, "systemData").get("createdBy") or "")
+    ids = _GUID.fullmatch(told) and _GUID.fullmatch(caller)
+    return not ids or told.lower() == caller.lower()
 
 
 def _alike(row: dict[str, Any], call: Call) -> bool:

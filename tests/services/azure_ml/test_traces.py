@@ -224,6 +224,27 @@ def test_a_job_is_alike_unless_something_speaks_against_it(said, told, alike):
     assert trace.alike is alike
 
 
+OURS_ID, THEIRS_ID = "11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"
+
+
+@pytest.mark.parametrize(
+    ("told", "caller", "alike"),
+    [
+        (OURS_ID, OURS_ID.upper(), True),
+        (THEIRS_ID, OURS_ID, False),
+        ("Diondra Peck", OURS_ID, True),
+        (THEIRS_ID, "", True),
+        (None, OURS_ID, True),
+    ],
+)
+def test_a_job_of_another_application_is_not_alike(told, caller, alike):
+    """Two different client ids speak against it; a display name says nothing."""
+    listed_row = row(inputData=data(MNIST)) | {"systemData": {"createdBy": told}}
+    played = play(traces(WORKSPACE, call(), MINE, 0.0, caller), [page(listed_row), page()])
+
+    assert [trace.alike for trace in played.returned.found] == [alike]
+
+
 # --- Resource Manager -------------------------------------------------------------------------------------
 
 
