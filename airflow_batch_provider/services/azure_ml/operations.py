@@ -111,11 +111,13 @@ def begun(
     fresh = Operation(doing, resource_url, deleting=deleting, status=status, started_at=at)
     fresh = replace(fresh, wait=_asked(response))
     accepted = response.status_code == httpx.codes.ACCEPTED
-    pending = accepted or (bool(status) and not _settled(fresh, body))
+    pending = accepted or status.lower() not in _GOOD
     for kind, address in _addresses(response, body, follow_location=pending):
         if _may_be_asked(address, workspace):
             return replace(fresh, kind=kind, address=address)
-    return fresh if pending else replace(fresh, done=True, resource={} if deleting else body)
+    if accepted or not _settled(fresh, body):
+        return fresh
+    return replace(fresh, done=True, resource={} if deleting else body)
 
 
 def _addresses(

@@ -224,7 +224,11 @@ def _nodes(count: Any, kind: Any, properties: Any) -> dict[str, Any] | None:
 
 
 def _level(level: Any) -> str | None:
-    return level if level in _LEVELS else fields.option("logging_level", level, _LEVELS)
+    return (
+        level
+        if isinstance(level, str) and level in _LEVELS
+        else fields.option("logging_level", level, _LEVELS)
+    )
 
 
 def _or_none(values: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -1,7 +1,8 @@
 """Batch endpoints, and which deployment of theirs is the default.
 
 Sources: the REST guide for batch scoring, and recorded bodies in azure-sdk-for-python. Names are unique
-within a region. Since api-version 2022-10-01 a PATCH takes tags alone, so a default is set by a PUT of the whole.
+within a region. Since api-version 2022-10-01 a PATCH takes tags alone, so a default is set by a PUT of the
+whole.
 """
 
 from __future__ import annotations
