@@ -31,6 +31,7 @@ from airflow_batch_provider.services.azure_ml.answers import inner, read, rows
 from airflow_batch_provider.services.azure_ml.failures import error_lines
 from airflow_batch_provider.services.azure_ml.hosts import check_host, token_hosts
 from airflow_batch_provider.services.azure_ml.listing import POLL
+from airflow_batch_provider.services.azure_ml.presentable import presentable
 from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask
 from airflow_batch_provider.values import shown
 from airflow_batch_provider.web import netloc
@@ -53,7 +54,7 @@ class Operation:
         done: Whether it has ended well.
         started_at: Epoch seconds.
         wait: Seconds that the service asked to be left alone.
-        resource: As the service describes it at the end; empty if it was deleted.
+        resource: As the service describes it at the end, see `presentable`; empty if it was deleted.
     """
 
     doing: str
@@ -117,7 +118,7 @@ def begun(
             return replace(fresh, kind=kind, address=address)
     if accepted or not _settled(fresh, body):
         return fresh
-    return replace(fresh, done=True, resource={} if deleting else body)
+    return replace(fresh, done=True, resource={} if deleting else presentable(body))
 
 
 def _addresses(
@@ -193,7 +194,7 @@ def _resource(operation: Operation) -> Flow[Operation]:
         raise
     seen = replace(operation, status=_status(body), wait=_asked(response))
     ended = _settled(seen, body) and not operation.deleting
-    return replace(seen, done=True, resource=body) if ended else seen
+    return replace(seen, done=True, resource=presentable(body)) if ended else seen
 
 
 def _moved(operation: Operation, response: httpx.Response) -> Operation:

@@ -358,6 +358,49 @@ def test_what_is_being_deleted_is_not_changed():
     assert "is being deleted" in str(played.raised)
 
 
+def test_a_conflict_with_our_own_request_is_none():
+    """A PUT whose answer got lost is sent again; what conflicts with it then is what it has begun itself."""
+    lost = httpx.ReadTimeout("slow")
+    creating = ok(endpoint_with(provisioningState="Creating"))
+    played = ensured(
+        batch_endpoint(NAME, location="westus2"), refused(404), lost, refused(409, "Busy."), creating
+    )
+
+    assert [request.method for request in played.requests] == ["GET", "PUT", "PUT", "GET"]
+    assert (played.returned.action, played.returned.operation.kind) == ("created", "resource")
+    assert not played.returned.operation.done
+
+
+CONFLICTS = {
+    "somebody else changes it": (ok(endpoint_with(tags={}, authMode="Key")), "somebody else"),
+    "it is being deleted": (ok(endpoint_with(provisioningState="Deleting")), "somebody else"),
+    "the name is taken in the region": (refused(404), "unique within a region"),
+}
+
+
+@pytest.mark.parametrize(("found", "text"), CONFLICTS.values(), ids=CONFLICTS.keys())
+def test_a_conflict_with_another(found, text):
+    """Any other conflict is the user's to resolve."""
+    played = ensured(batch_endpoint(NAME, location="westus2"), refused(404), refused(409, "Busy."), found)
+
+    assert isinstance(played.raised, Conflict)
+    assert "Busy." in str(played.raised)
+    assert text in str(played.raised)
+
+
+def test_no_secret_of_a_resource_is_kept():
+    """What is returned goes to Airflow's database: without values of variables and signatures."""
+    found = recorded_body("deployment_get")
+    found["properties"] |= {"environmentVariables": {"KEY": "hush"}, "uris": ["https://a/b?sig=hush"]}
+    unchanged = ensured(deployment(), ok(found)).returned.operation
+    created = ensured(deployment(location="westus2"), refused(404), ok(found, 201)).returned.operation
+
+    for operation in (unchanged, created):
+        assert operation.done
+        assert "hush" not in str(operation.to_dict())
+        assert operation.resource["properties"]["environmentVariables"] == {"KEY": "***"}
+
+
 def test_the_workspace_tells_the_region():
     """Without a location, a new resource goes where the workspace is."""
     played = ensured(batch_endpoint("digits"), refused(404), recorded("workspace_get"), ok(ENDPOINT, 201))

@@ -12,6 +12,7 @@ from airflow_batch_provider.flow import RETRY, Flow, send
 from airflow_batch_provider.services.azure_ml.answers import inner, read
 from airflow_batch_provider.services.azure_ml.history import describe
 from airflow_batch_provider.services.azure_ml.operations import Operation, begun
+from airflow_batch_provider.services.azure_ml.presentable import presentable
 from airflow_batch_provider.services.azure_ml.resources.fields import merged
 from airflow_batch_provider.services.azure_ml.resources.references import pinned
 from airflow_batch_provider.services.azure_ml.resources.refusals import explained
@@ -92,19 +93,24 @@ def ensure(
         resource = yield from pinned(workspace, resource)
         return (yield from _put(workspace, resource, "created", (), now()))
     _check_exists(resource, found, if_exists)
-    state = _state(found)
-    left = Operation(f"creating {resource.label}", resource.url(workspace), started_at=now(), status=state)
-    if state in _ENDED:
-        left = replace(left, done=True, resource=found)
+    left = _left(workspace, resource, found, now())
     if if_exists == "skip":
         return Ensured("skipped", resource.label, left)
     resource = yield from pinned(workspace, resource)
     changed = differences(resource.body, found, workspace)
-    if not changed and state not in _BROKEN:
+    if not changed and _state(found) not in _BROKEN:
         return Ensured("unchanged", resource.label, left)
     _check_changeable(resource, found, changed)
     resource = replace(resource, body=merged(writable(found), resource.body))
     return (yield from _put(workspace, resource, "updated", changed, now()))
+
+
+def _left(workspace: Workspace, resource: Resource, found: dict[str, Any], at: float) -> Operation:
+    """Return what is to be waited for where nothing was sent: what an earlier request began."""
+    state = _state(found)
+    doing = f"creating or updating {resource.label}"
+    left = Operation(doing, resource.url(workspace), started_at=at, status=state)
+    return replace(left, done=True, resource=presentable(found)) if state in _ENDED else left
 
 
 def get(workspace: Workspace, resource: Resource) -> Flow[dict[str, Any] | None]:
@@ -162,8 +168,24 @@ def _put(
         read(response, doing, action=_action(resource, "write"))
     except (BadRequest, NotFound) as error:
         raise (yield from explained(workspace, resource, error)) from None
+    except Conflict as error:
+        return (yield from _after_conflict(workspace, resource, action, error, at))
     operation = begun(response, workspace=workspace, doing=doing, resource_url=url, at=at)
     return Ensured(action, resource.label, operation, changed)
+
+
+def _after_conflict(
+    workspace: Workspace, resource: Resource, action: Action, error: Conflict, at: float
+) -> Flow[Ensured]:
+    """Look whether the conflict is with our own request, sent before and its answer lost, or one alike."""
+    found = yield from get(workspace, resource)
+    alike = found is not None and not differences(resource.body, found, workspace)
+    if found is not None and alike and _state(found) not in ("deleting", *_BROKEN):
+        return Ensured(action, resource.label, _left(workspace, resource, found, at))
+    error.fix = "It is being changed by somebody else: try again later."
+    if found is None and resource.path[:-1] == ("batchEndpoints",):
+        error.fix = "Names of endpoints are unique within a region: take another one."
+    raise error
 
 
 def _action(resource: Resource, verb: str) -> str:
