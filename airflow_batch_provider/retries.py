@@ -51,10 +51,10 @@ Source: messages that users of Azure Machine Learning compute report, and the er
 class BatchRetryPolicy(RetryPolicy):
     """Retry later what passes with time, and fail at once what a retry cannot mend.
 
-    Throttling, outages, and a job or operation that failed for want of quota, capacity, a node or disk space are retried
-    *later*. Bad input, a refused request or credential, a missing resource, a job that failed by itself and
-    an unknown submission fail at once. Whatever else happens, Airflow's own rule holds. A retry always counts
-    against the task's ``retries``.
+    Throttling, outages, and a job or an operation that failed for want of quota, capacity, a node or disk
+    space are retried *later*. Bad input, a refused request or credential, a missing resource, a job that
+    failed by itself and an unknown submission fail at once. Whatever else happens, Airflow's own rule holds.
+    A retry always counts against the task's ``retries``.
 
     Args:
         later: Delay before a retry, a ``timedelta`` or seconds.

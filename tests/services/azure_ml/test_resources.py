@@ -482,14 +482,20 @@ REFUSALS = {
         [THERE, THERE, ok({"properties": {"computeType": "AmlCompute", "provisioningState": "Failed"}})],
         "The provisioning state of compute 'cpu-cluster' is Failed.",
     ),
-    "nothing to be found": ([THERE, refused(403), HTML], "Bad."),
+    "the spelling of another": (
+        [THERE, THERE, THERE, refused(404)],
+        "There is no Models 'm' version '1' in workspace '00000': create it first.",
+    ),
+    "nothing to be found": ([THERE, refused(403), HTML, HTML], "Bad."),
 }
 
 
 @pytest.mark.parametrize(("answers", "text"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_a_refusal_names_what_is_missing(answers, text):
     """What a refused resource names is looked up, and the message says which is missing or unfit."""
-    played = ensured(deployment(location="westus2"), refused(404), refused(400, "Bad."), *answers)
+    other = {"other": f"{WORKSPACE.id}/Models/m/versions/1"}
+    wanted = deployment(location="westus2", extra_properties=other)
+    played = ensured(wanted, refused(404), refused(400, "Bad."), *answers)
 
     assert isinstance(played.raised, BadRequest)
     assert text in str(played.raised)

@@ -96,7 +96,7 @@ def pinned(workspace: Workspace, resource: Resource) -> Flow[Resource]:
     versions: dict[str, str] = {}
     for name in dict.fromkeys(named_in(resource.body)):
         if (match := _LATEST.fullmatch(name)) and match[1] == workspace.id:
-            number = yield from latest(workspace, match[2], match[3])
+            number = yield from latest(workspace, match[2].lower(), match[3])
             versions[name] = f"{match[1]}/{match[2]}/{match[3]}/versions/{number}"
     if not versions:
         return resource

@@ -39,7 +39,7 @@ def explained(workspace: Workspace, resource: Resource, error: ServiceError) -> 
 
 def _unfit(workspace: Workspace, path: str) -> Flow[str]:
     kind, name, *rest = path.split("/")
-    what = f"{_WORDS[kind]} {name!r}" + (f" version {rest[1]!r}" if len(rest) > 1 else "")
+    what = f"{_WORDS.get(kind, kind)} {name!r}" + (f" version {rest[1]!r}" if len(rest) > 1 else "")
     try:
         response = yield from send(ask("GET", workspace.url(kind, name, *rest), "arm"), retry=POLL)
         properties = inner(read(response, f"looking up {what}"), "properties")
