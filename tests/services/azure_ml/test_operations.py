@@ -159,6 +159,12 @@ LOOKS = {
         "Deleting",
         False,
     ),
+    "deleting: the resource is as it was": (
+        under_way("resource", deleting=True),
+        [answer(200, CREATED)],
+        "Succeeded",
+        False,
+    ),
     "deleting: the resource is gone": (under_way("resource", deleting=True), [refused(404)], "", True),
     "deleting: all is forgotten": (under_way(deleting=True), [refused(404), refused(404)], "", True),
 }

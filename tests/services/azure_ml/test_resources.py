@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import suppress
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from airflow_batch_provider.errors import (
     PermissionDenied,
     UnexpectedAnswer,
 )
+from airflow_batch_provider.services.azure_ml.operations import advance
 from airflow_batch_provider.services.azure_ml.resources import fields
 from airflow_batch_provider.services.azure_ml.resources.assets import (
     code,
@@ -395,7 +397,9 @@ def test_no_secret_of_a_resource_is_kept():
     unchanged = ensured(deployment(), ok(found)).returned.operation
     created = ensured(deployment(location="westus2"), refused(404), ok(found, 201)).returned.operation
 
-    for operation in (unchanged, created):
+    followed = play(advance(replace(created, done=False, resource={})), [ok(found)]).returned
+
+    for operation in (unchanged, created, followed):
         assert operation.done
         assert "hush" not in str(operation.to_dict())
         assert operation.resource["properties"]["environmentVariables"] == {"KEY": "***"}
@@ -438,7 +442,8 @@ def test_an_asset_of_a_registry_goes_as_it_is():
 
 def test_latest_is_looked_up_before_it_is_sent():
     """What is sent is a version: the latest one at the moment of the PUT."""
-    wanted = deployment(model="azureml:m@latest", environment="azureml:e@latest")
+    again = {"again": [f"{WORKSPACE.id}/models/m/labels/latest"]}
+    wanted = deployment(model="azureml:m@latest", environment="azureml:e@latest", extra_properties=again)
     played = ensured(
         wanted,
         refused(404),
@@ -451,6 +456,7 @@ def test_latest_is_looked_up_before_it_is_sent():
 
     assert played.raised is None
     assert played.body["properties"]["model"]["assetId"] == f"{WORKSPACE.id}/models/m/versions/7"
+    assert played.body["properties"]["again"] == [f"{WORKSPACE.id}/models/m/versions/7"]
     assert played.body["properties"]["environmentId"] == f"{WORKSPACE.id}/environments/e/versions/12"
     assert dict(played.requests[3].url.params)["$orderBy"] == "createdtime desc"
 

@@ -73,7 +73,7 @@ def whole(field: str, value: Any, least: int) -> int | None:
         number = int(value) if isinstance(value, float) and value.is_integer() else int(str(value))
     except (TypeError, ValueError):
         number = least - 1
-    if isinstance(value, bool) or not least <= number < _INT64:
+    if not least <= number < _INT64:
         raise refuse(field, value, f"Give an integer from {least}.")
     return number
 
