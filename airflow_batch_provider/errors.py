@@ -16,6 +16,10 @@
     │   ├── Throttled             429: later
     │   └── ServiceUnavailable    408 and 5xx: later
     ├── SubmissionUnknown         it cannot be known whether a job was started
+    ├── OperationError            the service accepted to create, change or delete something
+    │   ├── OperationFailed       it failed or was cancelled there
+    │   ├── OperationTimedOut     it goes on there; a retry takes it up again
+    │   └── OperationUnreachable  likewise
     └── JobError                  the job was accepted; it is always named
         ├── JobFailed
         ├── JobCanceled
@@ -194,6 +198,22 @@ class SubmissionUnknown(BatchError):
 
     def _told(self) -> str:
         return f" [marker {self.marker}]" if self.marker else ""
+
+
+class OperationError(BatchError):
+    """What the service accepted to do to a resource did not end well, or can no longer be followed."""
+
+
+class OperationFailed(OperationError):
+    """It failed, or was cancelled, on the service."""
+
+
+class OperationTimedOut(OperationError):
+    """It did not end within the task's timeout."""
+
+
+class OperationUnreachable(OperationError):
+    """The service could not be asked for too long."""
 
 
 class JobError(BatchError):

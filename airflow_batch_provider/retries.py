@@ -18,6 +18,8 @@ from airflow_batch_provider.errors import (
     JobFailed,
     JobUnreachable,
     NotFound,
+    OperationFailed,
+    OperationUnreachable,
     PermissionDenied,
     ServiceUnavailable,
     SubmissionUnknown,
@@ -27,7 +29,7 @@ from airflow_batch_provider.errors import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-_OUTAGE = (Throttled, ServiceUnavailable, ConnectionFailed, JobUnreachable)
+_OUTAGE = (Throttled, ServiceUnavailable, ConnectionFailed, JobUnreachable, OperationUnreachable)
 _FAULTY = (InvalidInput, BadRequest, PermissionDenied, NotFound)
 
 SHORTAGES = {
@@ -49,10 +51,10 @@ Source: messages that users of Azure Machine Learning compute report, and the er
 class BatchRetryPolicy(RetryPolicy):
     """Retry later what passes with time, and fail at once what a retry cannot mend.
 
-    Throttling, outages, and a job that failed for want of quota, capacity, a node or disk space are retried
-    *later*. Bad input, a refused request or credential, a missing resource, a job that failed by itself and
-    an unknown submission fail at once. Whatever else happens, Airflow's own rule holds. A retry always counts
-    against the task's ``retries``.
+    Throttling, outages, and a job or an operation that failed for want of quota, capacity, a node or disk
+    space are retried *later*. Bad input, a refused request or credential, a missing resource, a job that
+    failed by itself and an unknown submission fail at once. Whatever else happens, Airflow's own rule holds.
+    A retry always counts against the task's ``retries``.
 
     Args:
         later: Delay before a retry, a ``timedelta`` or seconds.
@@ -86,8 +88,8 @@ class BatchRetryPolicy(RetryPolicy):
         kind = type(exception).__name__
         if isinstance(exception, _OUTAGE):
             return RetryDecision.retry(self.later, f"{kind}: the service could not serve us now.")
-        if isinstance(exception, JobFailed) and (lacked := shortage(str(exception))):
-            return RetryDecision.retry(self.later, f"{kind}: the job's text speaks of {lacked}.")
+        if isinstance(exception, (JobFailed, OperationFailed)) and (lacked := shortage(str(exception))):
+            return RetryDecision.retry(self.later, f"{kind}: its text speaks of {lacked}.")
         if isinstance(exception, self._hopeless()):
             return RetryDecision.fail(f"{kind}: a retry would end the same way.")
         return RetryDecision.default()

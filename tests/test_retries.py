@@ -28,6 +28,7 @@ DECISIONS = {
     "ConnectionFailed": RETRY,
     "AnswerLost": RETRY,
     "JobUnreachable": RETRY,
+    "OperationUnreachable": RETRY,
     "InvalidInput": FAIL,
     "BadRequest": FAIL,
     "AuthenticationFailed": FAIL,
@@ -43,6 +44,9 @@ DECISIONS = {
     "BatchError": DEFAULT,
     "ServiceError": DEFAULT,
     "JobError": DEFAULT,
+    "OperationFailed": DEFAULT,
+    "OperationTimedOut": DEFAULT,
+    "OperationError": DEFAULT,
 }
 SHORT = {
     "quota": "JobNodeCountExceedsCoreQuota, The specified subscription has a total vCPU quota of 2",
@@ -95,8 +99,9 @@ def test_no_error_is_forgotten():
 
 @pytest.mark.parametrize("text", SHORT.values(), ids=SHORT.keys())
 def test_a_shortage_is_retried_later(text):
-    """A job that failed for want of quota, capacity, a node or disk space is run again later."""
+    """What failed for want of quota, capacity, a node or disk space is tried again later."""
     assert decide(JobFailed(f"The job on 'churn' ended as Failed: {text}")).action is RETRY
+    assert decide(errors.OperationFailed(f"It ended as Failed: {text}")).action is RETRY
 
 
 @pytest.mark.parametrize("text", OWN.values(), ids=OWN.keys())

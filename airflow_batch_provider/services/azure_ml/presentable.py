@@ -1,0 +1,30 @@
+"""A resource as it may be shown: what Airflow keeps of it is read by more people than the resource is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_batch_provider.errors import redact
+
+_HIDDEN = "environmentVariables"
+
+
+def presentable(value: Any) -> Any:
+    """Return an answer without the values of environment variables and the signatures of URLs.
+
+    Args:
+        value: Any JSON value.
+    """
+    if isinstance(value, Mapping):
+        return {
+            key: _names(item) if key == _HIDDEN and isinstance(item, Mapping) else presentable(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [presentable(item) for item in value]
+    return redact(value) if isinstance(value, str) else value
+
+
+def _names(variables: Mapping[str, Any]) -> dict[str, str]:
+    return dict.fromkeys(variables, "***")
