@@ -67,6 +67,8 @@ ON_A_WORKER = [point for point in POINTS if point not in ("deferral", "resumptio
 def test_killed_at(airflow, emulator, gate, waits, point, *, whole, effect):
     """Before or after the effect of each request to Airflow: the task's process, or its supervisor, too."""
     resumes = point == "resumption"
+    if resumes and whole and not effect:
+        pytest.skip("Nothing of the task runs yet, and that nobody runs a queued task is Airflow's to find")
     if not resumes:
         gate.hold(POINTS[point], effect=effect)
     name = f"{waits}-{point}-{'worker' if whole else 'process'}-{'after' if effect else 'before'}"
