@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.errors import InvalidInput, NotFound
 from airflow_batch_provider.hooks.places import upload_to
+from airflow_batch_provider.services.azure_ml.local_inputs import Inputs, LocalInput
 from airflow_batch_provider.services.azure_ml.outputs import Location
 from airflow_batch_provider.services.azure_ml.resources.datastores import default_datastore
 from airflow_batch_provider.storage import run
@@ -16,7 +18,7 @@ from airflow_batch_provider.storage.contents import known
 from airflow_batch_provider.storage.folders import tree_of
 from airflow_batch_provider.storage.local import plain_path
 from airflow_batch_provider.storage.progress import amount, files_of
-from airflow_batch_provider.storage.uploads import place_of
+from airflow_batch_provider.storage.uploads import PREFIX, place_of
 from airflow_batch_provider.values import is_nothing, shown
 
 if TYPE_CHECKING:
@@ -97,6 +99,73 @@ def upload(hook: AzureMLHook, path: str, *, kind: Kind, log: Callable[[str], Non
         bytes=content.bytes,
         sent=sent,
     )
+
+
+def local_inputs(one: Any, named: Any, folders: Sequence[str], *, allowed: bool) -> Inputs:
+    """Find the local paths among the inputs of a batch endpoint, without sending anything.
+
+    Args:
+        one: The one input of a model deployment, or ``None``.
+        named: Inputs by name, or ``None``.
+        folders: Where relative paths are looked for.
+        allowed: Whether local paths may be uploaded.
+
+    Returns:
+        The inputs, with absolute local paths.
+
+    Raises:
+        InvalidInput: A local path is not allowed, or its type is wrong.
+        NotFound: There is no such path.
+    """
+    inputs = Inputs.read(one, named, lambda text: _found(text, folders) is not None)
+    return replace(inputs, local={key: _placed(one, folders, allowed) for key, one in inputs.local.items()})
+
+
+def upload_inputs(hook: AzureMLHook, inputs: Inputs, log: Callable[[str], None]) -> Inputs:
+    """Upload the local paths among inputs, and return the inputs with URIs in their place.
+
+    Args:
+        hook: Of the workspace.
+        inputs: Of `local_inputs`.
+        log: Takes a sentence now and then.
+
+    Raises:
+        BatchError: As `upload`.
+    """
+
+    def put(local: LocalInput) -> dict[str, Any]:
+        there = upload(hook, local.path, kind="input", log=log)
+        log(f"{local.name} is {there.uri}")
+        return local.at(there.uri, is_folder=there.is_folder)
+
+    return inputs.at(put)
+
+
+def described_inputs(inputs: Inputs) -> Inputs:
+    """Return inputs as they will be after an upload, but for the URIs, so that they can be checked before."""
+    anywhere = f"azureml://datastores/default/paths/{PREFIX}"
+    return inputs.at(lambda local: local.at(anywhere, is_folder=Path(local.path).is_dir()))
+
+
+def _placed(local: LocalInput, folders: Sequence[str], allowed: bool) -> LocalInput:
+    if not allowed:
+        raise InvalidInput(
+            f"{local.name} is the local path {shown(local.path)}, and upload_local_inputs is False.",
+            fix="Give a URI that the service can read, or have local paths uploaded.",
+        )
+    found = _found(local.path, folders)
+    if found is None:
+        raise NotFound(
+            f"{local.name} is {shown(local.path)}, but there is no such file or folder.",
+            fix=f"Relative paths are looked for in {', '.join(folders)}.",
+        )
+    local.check(is_folder=found.is_dir())
+    return replace(local, path=str(found))
+
+
+def _found(text: str, folders: Sequence[str]) -> Path | None:
+    path = Path(plain_path(text))
+    return next((place for folder in folders if os.path.lexists(place := Path(folder) / path)), None)
 
 
 def _path(path: Any) -> Path:
