@@ -15,6 +15,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -25,6 +26,10 @@ ROOT = Path(__file__).parents[1] / "build" / "azurite"
 MAIN = ROOT / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 INSTALL_SECONDS, START_SECONDS = 300, 60
 ACCOUNT = "account"
+WORKSPACE = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/emulator/providers"
+    "/Microsoft.MachineLearningServices/workspaces/emulator"
+)
 
 
 class CannotRunError(Exception):
@@ -117,6 +122,27 @@ class Azurite:
         digest = hmac.digest(base64.b64decode(self.key), text.encode(), hashlib.sha256)
         return urlencode({**values, "sig": base64.b64encode(digest).decode()})
 
+    def by_key(self) -> dict[str, Any]:
+        """Return what opens a datastore: the account's key."""
+        return _credential("AccountKey", key=self.key)
+
+    def by_sas(self, permissions: str) -> dict[str, Any]:
+        """Return what opens a datastore: a signature."""
+        return _credential("Sas", sasToken=self.sas(permissions))
+
+    def make_default(self, emulator: str, container: str, credential: dict[str, Any]) -> None:
+        """Make a container the default datastore of the workspace of an emulator of ours."""
+        who = {"client_id": "emulator", "client_secret": "emulator", "grant_type": "client_credentials"}
+        form = {**who, "scope": "https://management.azure.com/.default"}
+        token = self._http.post(f"{emulator}/emulator/oauth2/v2.0/token", data=form).json()["access_token"]
+        about = {"accountName": ACCOUNT, "containerName": container, "datastoreType": "AzureBlob"}
+        place = {"endpoint": self.host, "protocol": "http", "isDefault": True, "credentials": credential}
+        self._http.put(
+            f"{emulator}{WORKSPACE}/datastores/azurite",
+            json={"properties": {**about, **place}},
+            headers={"Authorization": f"Bearer {token}"},
+        ).raise_for_status()
+
     def create(self, container: str, *, public: bool = False) -> None:
         """Create a container."""
         headers = {"x-ms-blob-public-access": "container"} if public else {}
@@ -158,3 +184,7 @@ class Azurite:
         self._reader.join(20)
         if hasattr(self, "_http"):
             self._http.close()
+
+
+def _credential(kind: str, **secret: str) -> dict[str, Any]:
+    return {"credentialsType": kind, "secrets": {"secretsType": kind, **secret}}
