@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from airflow_batch_provider.emulator.server import Emulator
-from tests.azurite import Azurite
+from tests.azurite import Azurite, CannotRunError
 
 MIB = 1024 * 1024
 CONTAINER = "uploads"
@@ -117,9 +117,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, Emulator() as workspace:
         folder, state = Path(scratch, "folder"), Path(scratch, "azurite")
         state.mkdir()
-        write(folder, options.files, size)
-        azurite = Azurite(state, in_memory=False)
         try:
+            azurite = Azurite(state, in_memory=False)
+        except CannotRunError as error:
+            print(error)
+            return
+        try:
+            write(folder, options.files, size)
             azurite.create(CONTAINER)
             azurite.make_default(workspace.url, CONTAINER, azurite.by_key())
             connection = {"AIRFLOW_CONN_AZURE_ML_DEFAULT": json.dumps(workspace.airflow_connection())}

@@ -13,8 +13,10 @@ from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.storage.ignoring import FILES, Ignored
 from airflow_batch_provider.storage.local import told
 
-# Of the blob service: 1024 characters and 254 parts, of which the place of the folder takes some.
-_LONGEST_NAME = 900
+# Of a folder with what is below it. The service allows 1024 characters and 254 parts, some of which are the
+# place that the folder is put in.
+_LONGEST_NAME = 940
+_MOST_PARTS = 250
 _KINDS = {
     stat.S_ISFIFO: "a named pipe",
     stat.S_ISSOCK: "a socket",
@@ -91,7 +93,7 @@ def tree_of(path: Path, always_ignored: Iterable[str] = ()) -> LocalTree:
 
 
 def _folder(place: Path, always_ignored: Iterable[str]) -> LocalTree:
-    walk = _Walk(Ignored.of(place, always_ignored))
+    walk = _Walk(place.name, Ignored.of(place, always_ignored))
     _checked(place.name, place)
     files = sorted(walk.files(str(place), "", ()), key=lambda file: file.name)
     if not files:
@@ -109,7 +111,8 @@ def _folder(place: Path, always_ignored: Iterable[str]) -> LocalTree:
 
 
 class _Walk:
-    def __init__(self, ignored: Ignored) -> None:
+    def __init__(self, own_name: str, ignored: Ignored) -> None:
+        self.own_name = own_name
         self.ignored = ignored
         self.left_out = 0
 
@@ -129,7 +132,7 @@ class _Walk:
             self.left_out += 1
             return
         status = _status(entry)
-        _checked(name, Path(entry.path))
+        _checked(f"{self.own_name}/{name}", Path(entry.path))
         if stat.S_ISDIR(status.st_mode):
             if _identity(status) in above:
                 raise _loop(entry.path)
@@ -191,8 +194,8 @@ def _checked(name: str, path: Path) -> str:
     Source: Naming and referencing containers, blobs and metadata, REST reference of Blob Storage.
     """
     problem = ""
-    if len(name) > _LONGEST_NAME:
-        problem = f"has {len(name)} characters below the folder, where at most {_LONGEST_NAME} are possible"
+    if len(name) > _LONGEST_NAME or name.count("/") >= _MOST_PARTS:
+        problem = f"is called {name!r:.80}…, longer than {_LONGEST_NAME} characters or {_MOST_PARTS} parts"
     elif "\\" in name or any(ord(letter) < ord(" ") or letter == "\x7f" for letter in name):
         problem = "has a backslash or a control character in its name"
     elif any("\ud800" <= letter <= "\udfff" for letter in name):

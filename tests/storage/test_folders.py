@@ -180,6 +180,10 @@ def too_long(folder):
     write(folder, "/".join(["u" * 200] * 5))
 
 
+def too_deep(folder):
+    write(folder, "/".join("u" * 250))
+
+
 BAD = {
     loop: (r"sub/up is a symbolic link to .*/data, which leads back .* a loop", "sub/up"),
     own_loop: (r"up is a symbolic link to up, .* a loop", "up"),
@@ -190,7 +194,8 @@ BAD = {
     newline: (r"u\\np' has a backslash or a control character", "u?p"),
     backslash: (r"u\\\\\\\\p' has a backslash|u\\\\p' has a backslash", "u*p"),
     not_text: (r"u\\udcffp' has a name that is not UTF-8", None),
-    too_long: (r"has \d+ characters below the folder", "u*"),
+    too_long: ("longer than 940 characters or 250 parts", "u*"),
+    too_deep: ("longer than 940 characters or 250 parts", "u"),
 }
 
 
