@@ -27,7 +27,7 @@ def code(
     name: str,
     number: str | int,
     *,
-    uri: str,
+    path: str,
     content_hash: str | None = None,
     description: str | None = None,
     tags: Mapping[str, Any] | None = None,
@@ -39,7 +39,7 @@ def code(
     Args:
         name: Of the code.
         number: Its version.
-        uri: The folder in the workspace's storage, as an https URL.
+        path: The folder in the workspace's storage, as an https URL.
         content_hash: SHA-256 of its content; kept with it, so that the same content is found again.
         description: Of the code.
         tags: Of the version.
@@ -55,7 +55,7 @@ def code(
         given = {**(given or {}), **hashed}
     said = {
         **_said(description, tags, given),
-        "codeUri": _uri("uri", uri),
+        "codeUri": _uri("path", path),
     }
     return _version("codes", "code", name, number, fields.body(said, extra_properties))
 
@@ -64,7 +64,7 @@ def model(
     name: str,
     number: str | int,
     *,
-    uri: str,
+    path: str,
     type: str | None = None,  # noqa: A002  # the CLI's name
     description: str | None = None,
     tags: Mapping[str, Any] | None = None,
@@ -77,7 +77,7 @@ def model(
     Args:
         name: Of the model.
         number: Its version.
-        uri: A file or folder on a datastore (``azureml://…``), or of another job's output.
+        path: A file or folder on a datastore (``azureml://…``), or of another job's output.
         type: ``custom_model`` (the service's default), ``mlflow_model`` or ``triton_model``.
         description: Of the model.
         tags: Of the version.
@@ -90,7 +90,7 @@ def model(
     """
     said = {
         **_said(description, tags, fields.texts("properties", properties)),
-        "modelUri": _uri("uri", uri),
+        "modelUri": _uri("path", path),
         "modelType": fields.option("type", type, _MODEL_TYPES),
         "flavors": None if flavors is None else fields.json_mapping("flavors", flavors),
     }
@@ -157,7 +157,7 @@ def data(
     name: str,
     number: str | int,
     *,
-    uri: str,
+    path: str,
     type: str = "uri_folder",  # noqa: A002  # the CLI's name
     description: str | None = None,
     tags: Mapping[str, Any] | None = None,
@@ -169,7 +169,7 @@ def data(
     Args:
         name: Of the data.
         number: Its version.
-        uri: Where it is: on a datastore, in a storage account, or public.
+        path: Where it is: on a datastore, in a storage account, or public.
         type: ``uri_folder`` or ``uri_file``; batch endpoints read no tables.
         description: Of the data.
         tags: Of the version.
@@ -181,7 +181,7 @@ def data(
     """
     said = {
         "dataType": fields.option("type", fields.text("type", type), _DATA_TYPES),
-        "dataUri": _uri("uri", uri),
+        "dataUri": _uri("path", path),
         **_said(description, tags, fields.texts("properties", properties)),
     }
     return _version("data", "data asset", name, number, fields.body(said, extra_properties))
@@ -251,5 +251,5 @@ def _uri(field: str, value: Any) -> str:
 def _build(context: Any, dockerfile: Any) -> dict[str, Any] | None:
     if context is None:
         return None
-    path = _text("dockerfile_path", dockerfile)
-    return fields.body({"contextUri": _uri("build_context", context), "dockerfilePath": path})
+    below = _text("dockerfile_path", dockerfile)
+    return fields.body({"contextUri": _uri("build_context", context), "dockerfilePath": below})
