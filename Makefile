@@ -15,7 +15,7 @@ export NO_PROXY := 127.0.0.1,localhost,$(or $(no_proxy),$(NO_PROXY))
 unexport no_proxy
 
 .NOTPARALLEL:
-.PHONY: help venv demo demo-modelarts emulator airflow test chaos check bench clean fresh
+.PHONY: help venv demo demo-lifecycle demo-modelarts emulator airflow test chaos check bench clean fresh
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ venv: $(VENV)/.dev ## Set up the virtual environment for development
 
 demo: $(VENV)/.demo ## Score handwritten digits on a batch endpoint of the emulator, from a real DAG
 	$(python) -m airflow_batch_provider.demo
+
+demo-lifecycle: $(VENV)/.demo ## Create a cluster, a deployment and an endpoint on the emulator, score, and delete them again
+	$(python) -m airflow_batch_provider.demo lifecycle
 
 demo-modelarts: $(VENV)/.demo ## Train on handwritten digits by a ModelArts workflow of the emulator, from a real DAG
 	$(python) -m airflow_batch_provider.demo modelarts

@@ -21,6 +21,7 @@ from airflow_batch_provider.services.azure_ml.outputs import Location, locate
 from airflow_batch_provider.services.azure_ml.workspace import Workspace
 
 if TYPE_CHECKING:
+    from airflow_batch_provider.hooks.azure_ml_resources import Resources
     from airflow_batch_provider.storage import Files
 
 
@@ -105,6 +106,13 @@ class AzureMLHook(BatchHook):
         known = self.connection
         caller = known.client_id or known.managed_identity_client_id
         return BatchEndpoints(self.workspace, deployments=_DEPLOYMENTS, caller=caller)
+
+    @property
+    def resources(self) -> Resources:
+        """What the workspace's batch endpoints are made of, once the connection was read."""
+        from airflow_batch_provider.hooks.azure_ml_resources import Resources
+
+        return Resources(self.workspace)
 
     def _client_options(self) -> dict[str, Any]:
         connection = self.connection

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_batch_provider.errors import InvalidInput, NotFound
 from airflow_batch_provider.hooks.places import upload_to
-from airflow_batch_provider.services.azure_ml.local_inputs import Inputs, LocalInput
+from airflow_batch_provider.services.azure_ml.local_inputs import Inputs, LocalInput, is_local
 from airflow_batch_provider.services.azure_ml.outputs import Location
 from airflow_batch_provider.services.azure_ml.resources.datastores import default_datastore
 from airflow_batch_provider.storage import run
@@ -19,7 +19,7 @@ from airflow_batch_provider.storage.folders import tree_of
 from airflow_batch_provider.storage.local import plain_path
 from airflow_batch_provider.storage.progress import amount, files_of
 from airflow_batch_provider.storage.uploads import PREFIX, place_of
-from airflow_batch_provider.values import is_nothing, shown
+from airflow_batch_provider.values import RENDERED, is_nothing, shown
 
 if TYPE_CHECKING:
     from airflow_batch_provider.hooks.azure_ml import AzureMLHook
@@ -99,6 +99,24 @@ def upload(hook: AzureMLHook, path: str, *, kind: Kind, log: Callable[[str], Non
         bytes=content.bytes,
         sent=sent,
     )
+
+
+def local_path(path: Any, folders: Sequence[str], *, type: str | None = None) -> str | None:  # noqa: A002
+    """Return the absolute path that a task's *path* means, or ``None`` if it is a URI.
+
+    Args:
+        path: A path or a URI.
+        folders: Where relative paths are looked for.
+        type: ``uri_folder`` or ``uri_file``, if what is there must be one.
+
+    Raises:
+        InvalidInput: It is neither, or of another type.
+        NotFound: There is no such path.
+    """
+    if not isinstance(path, str) or is_nothing(path):
+        raise InvalidInput(f"path is {shown(path)}. {RENDERED}", fix="Give a local path or a URI.")
+    local = LocalInput("path", path.strip(), type or "")
+    return _placed(local, folders, allowed=True).path if is_local(local.path, "path") else None
 
 
 def local_inputs(one: Any, named: Any, folders: Sequence[str], *, allowed: bool) -> Inputs:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseOperator, conf
 
-from airflow_batch_provider.checks import choice, not_negative, positive
+from airflow_batch_provider.checks import choice
+from airflow_batch_provider.operators.waiting import check_waiting, deadline_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -84,7 +85,7 @@ class BatchOperator(BaseOperator):
                 "its job runs cancels the job and submits another."
             )
         # Literals are checked when the DAG is parsed, what a template renders when the task runs.
-        self._check_numbers(literal=True)
+        check_waiting(self, literal=True)
 
     @abstractmethod
     def _order(self, context: Context) -> Any:
@@ -148,7 +149,7 @@ class BatchOperator(BaseOperator):
         from airflow_batch_provider.errors import BatchError
 
         try:
-            self._check_numbers(literal=False)
+            check_waiting(self, literal=False)
             order = self._order(context)
             hook = self._hook = self.hook()
             hook.open()
@@ -348,13 +349,7 @@ class BatchOperator(BaseOperator):
 
     def _deadline(self, context: Context, ref: JobRef) -> float | None:
         """Return the epoch second at which waiting ends, the same in every process and try of this job."""
-        ends = []
-        if self.timeout is not None:
-            ends.append(ref.submitted_at + _seconds(self.timeout))
-        started = context["ti"].start_date
-        if self.execution_timeout is not None and started is not None:
-            ends.append(started.timestamp() + self.execution_timeout.total_seconds())
-        return min(ends, default=None)
+        return deadline_of(self, context, ref.submitted_at)
 
     def _complete(self, context: Context, job: Job) -> dict[str, Any]:
         job.check()
@@ -364,22 +359,6 @@ class BatchOperator(BaseOperator):
             self.log.info("Output %s of job %s is at %s", name, job.id, place["uri"])
         context["ti"].xcom_push(key="outputs", value=job.outputs)
         return job.to_dict()
-
-    def _check_numbers(self, *, literal: bool) -> None:
-        values: dict[str, Any] = {
-            "poll_interval": self.poll_interval,
-            "outage_tolerance": self.outage_tolerance,
-        }
-        timeout = self.timeout.total_seconds() if isinstance(self.timeout, timedelta) else self.timeout
-        if timeout is not None:
-            values["timeout"] = timeout
-        for name, value in values.items():
-            if not literal or isinstance(value, int | float):
-                (not_negative if name == "outage_tolerance" else positive)(name, value)
-
-
-def _seconds(value: float | timedelta) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
 
 
 def _identity(context: Context) -> TaskIdentity:

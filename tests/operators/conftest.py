@@ -7,7 +7,9 @@ import json
 import textwrap
 import time
 from collections.abc import Iterator, Mapping
+from copy import copy
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -242,12 +244,15 @@ class Task:
         return returned
 
     def _returned(self, operator: Any, context: Any) -> Any:
-        try:
-            return operator.execute(context)
-        except TaskDeferred as deferred:
-            event = self._trigger(deferred)
-            # The worker that goes on is another process with another operator.
-            return getattr(operator, deferred.method_name)(context, event)
+        go_on = operator.execute
+        while True:
+            try:
+                return go_on(context)
+            except TaskDeferred as deferred:
+                event = self._trigger(deferred)
+                # The worker that goes on is another process with another operator.
+                method = getattr(copy(operator), deferred.method_name)
+                go_on = partial(method, event=event)
 
     def _trigger(self, deferred: TaskDeferred) -> Mapping[str, Any]:
         _, kwargs = deferred.trigger.serialize()

@@ -79,17 +79,26 @@ def local_input(value: Any, name: str, exists: Callable[[str], bool], *, literal
         return LocalInput(name, text)
     if literal and not text.startswith("/"):
         return None
-    return LocalInput(name, text) if _is_local(text, name) and exists(text) else None
+    return LocalInput(name, text) if is_local(text, name) and exists(text) else None
 
 
 def _in_mapping(value: Mapping[Any, Any], name: str) -> LocalInput | None:
     kind, path, options = described_path(value, name)
-    if not isinstance(path, str) or is_nothing(path) or not _is_local(path.strip(), f"{name}.path"):
+    if not isinstance(path, str) or is_nothing(path) or not is_local(path.strip(), f"{name}.path"):
         return None
     return LocalInput(name, path.strip(), kind, options)
 
 
-def _is_local(text: str, name: str) -> bool:
+def is_local(text: str, name: str) -> bool:
+    """Say whether a text names a local path.
+
+    Args:
+        text: A path or a URI.
+        name: How messages call it.
+
+    Raises:
+        InvalidInput: It is a URI that fits no form.
+    """
     return text.startswith("file:") or uris.parse(text, name).kind == "local"
 
 

@@ -758,7 +758,11 @@ BAD = {
     "a version that is no version": (lambda: model("m", 1.5, path=URI), "version is 1.5", "1 to 255"),
     "local model": (lambda: model("m", 1, path="./model"), "path is the local path './model'", "Upload"),
     "model type": (lambda: model("m", 1, path=URI, type="onnx"), "type is 'onnx'", "custom_model"),
-    "data type": (lambda: data("d", 1, path=URI, type="mltable"), "type is 'mltable'", "uri_folder, uri_file"),
+    "data type": (
+        lambda: data("d", 1, path=URI, type="mltable"),
+        "type is 'mltable'",
+        "uri_folder, uri_file",
+    ),
     "an environment of nothing": (
         lambda: environment("e", 1),
         "image is None and build_context is None",

@@ -57,7 +57,7 @@ class Ensured:
         if self.action in _SENTENCES:
             return f"{label} {_SENTENCES[self.action]}."
         what = f": {', '.join(self.changed)}" if self.changed else ""
-        return f"{label} is being {self.action}{what}."
+        return f"{label} is {'' if self.operation.done else 'being '}{self.action}{what}."
 
 
 def ensure(
