@@ -47,6 +47,7 @@ class EmulatorProcess:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
         self._folder = folder
+        self.digits = folder / "deployment"
         self.log = folder / "emulator.log"
         self.url = f"http://127.0.0.1:{self._port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -98,6 +99,20 @@ class EmulatorProcess:
     def requests(self, plane: str) -> list[dict]:
         """Return the requests that were answered, or whose connection was dropped."""
         return self.control("GET", f"requests?plane={plane}").json()["requests"]
+
+    def listed(self, kind: str) -> list[dict]:
+        """Return the resources of a kind, as Resource Manager lists them."""
+        extra = self.connection["extra"]
+        form = {"grant_type": "client_credentials", "client_id": "emulator", "client_secret": SECRET}
+        form["scope"] = "https://management.azure.com/.default"
+        path = (
+            f"/subscriptions/{extra['subscriptionId']}/resourceGroups/{extra['resource_group_name']}/providers"
+            f"/Microsoft.MachineLearningServices/workspaces/{extra['workspace_name']}/{kind}"
+        )
+        with httpx.Client(base_url=self.url, trust_env=False) as client:
+            token = client.post("/emulator/oauth2/v2.0/token", data=form).raise_for_status().json()
+            headers = {"Authorization": f"Bearer {token['access_token']}"}
+            return client.get(path, headers=headers).raise_for_status().json()["value"]
 
     def jobs(self, endpoint: str = "digits") -> list[dict]:
         """Return what the emulator knows of the jobs that an endpoint really accepted."""
