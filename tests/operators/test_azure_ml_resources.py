@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 from zlib import crc32
 
 import pytest
@@ -441,7 +442,8 @@ for name in azure_ml._ELSEWHERE:
 heavy = ("azure.identity", "obstore", "airflow_batch_provider.triggers", "airflow_batch_provider.storage")
 print("LOADED", [name for name in heavy if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command, root = [sys.executable, "-c", code], Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
 
     assert "LOADED []" in done.stdout, done.stdout + done.stderr
 
