@@ -290,7 +290,7 @@ def test_a_killed_upload_is_taken_up(workspace, folder):
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_who_may_not_write_uses_the_datastores_credential(workspace, folder, status):
-    """Where the storage refuses the identity, the datastore's own credential is asked for; a token is renewed."""
+    """Where the identity is refused, the datastore's own credential is asked for; a token is renewed."""
     many(folder, 5)
     workspace.fail(action="status", status=status, match={"method": "PUT", "plane": "blob"}, times=1)
 
