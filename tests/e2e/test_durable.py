@@ -273,7 +273,7 @@ def test_marking_the_task_cancels_its_job(start, airflow, service, state, waits)
     until(run.ending, 60, "the cancellation")
 
 
-@rows((AZURE_ML, "deferred"), waits=WAYS)
+@rows((AZURE_ML, "deferred"), (MODELARTS, "deferred"), waits=WAYS)
 def test_clearing_the_task_cancels_its_job_and_submits_another(start, airflow, service, waits):
     """A clear means: run it again."""
     run = start(f"once_{waits}", "endless")
