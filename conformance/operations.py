@@ -46,14 +46,16 @@ class Operations:
         return not self._failed
 
 
-def refused(operation: Callable[[], Any], kind: type[Exception] = Exception) -> Callable[[], bool]:
-    """Return an operation that passes if another one is refused by an error of a kind."""
+def refused(
+    operation: Callable[[], Any], kind: type[Exception] = Exception, text: str = ""
+) -> Callable[[], bool]:
+    """Return an operation that passes if another one is refused by an error of a kind, with a text in it."""
 
     def check() -> bool:
         try:
             operation()
-        except kind:
-            return True
+        except kind as error:
+            return text in str(error)
         return False
 
     return check

@@ -33,8 +33,11 @@ socket.getaddrinfo = _loopback
 
 from azure.ai.ml import Input, MLClient, Output, load_component
 from azure.ai.ml.entities import (
+    AccountKeyConfiguration,
     AmlCompute,
+    AzureBlobDatastore,
     BatchEndpoint,
+    BuildContext,
     CodeConfiguration,
     Data,
     Environment,
@@ -134,6 +137,7 @@ def write(folder: Path, names: Names) -> None:
         "add/add.py": ADD,
         "add.yml": ADD_COMPONENT.format(run=names.run),
         "twice.yml": TWICE.format(run=names.run),
+        "context/Dockerfile": "FROM ubuntu:22.04\n",
         "conda.yml": "name: plain\ndependencies: [python=3.11]\n",
         **{f"numbers/{number}.txt": str(number) for number in NUMBERS},
     }
@@ -183,6 +187,18 @@ def workspace_and_data(ml: MLClient, done: Operations, folder: Path, names: Name
     done("datastores.list", lambda: {store.name for store in ml.datastores.list()} >= {"workspaceblobstore"})
     done("datastores.get_default", lambda: ml.datastores.get_default().name == "workspaceblobstore")
     done("datastores.get with secrets", lambda: ml.datastores.get("workspaceblobstore", include_secrets=True))
+    extra = AzureBlobDatastore(
+        name=f"extra_{names.run}",
+        account_name="sales",
+        container_name="raw",
+        credentials=AccountKeyConfiguration(account_key="a2V5"),
+    )
+    done("datastores.create_or_update", lambda: ml.datastores.create_or_update(extra).name == extra.name)
+    secret = partial(ml.datastores.get, extra.name, include_secrets=True)
+    done("its key comes back", lambda: secret().credentials.account_key == "a2V5")
+    done("datastores.delete", lambda: ml.datastores.delete(extra.name) is None)
+    file = Data(name=f"file-{names.run}", path=str(folder / "numbers" / "3.txt"), type="uri_file")
+    done("data.create_or_update from a file", lambda: ml.data.create_or_update(file).path.endswith("/3.txt"))
     asset = Data(name=names.data, version="1", path=str(folder / "numbers"), type="uri_folder")
     done("data.create_or_update from a folder", lambda: ml.data.create_or_update(asset).path)
     done("data.create_or_update again", lambda: ml.data.create_or_update(asset).version == "1")
@@ -205,6 +221,15 @@ def assets(ml: MLClient, done: Operations, folder: Path, names: Names) -> None:
     done("models.list", lambda: names.model in {one.name for one in ml.models.list()})
     done("models.download", lambda: ml.models.download(names.model, "1", str(folder / "again")) is None)
     done("the model came back", lambda: [f.read_text() for f in (folder / "again").rglob("*.txt")] == ["100"])
+    following = Model(name=names.model, path=str(folder / "numbers"))
+    done(
+        "models.create_or_update without a version",
+        lambda: ml.models.create_or_update(following).version == "2",
+    )
+    built = Environment(
+        name=f"built-{names.run}", version="1", build=BuildContext(path=str(folder / "context"))
+    )
+    done("environments from a build context", lambda: ml.environments.create_or_update(built).build.path)
     environment = Environment(
         name=names.environment, version="1", image="ubuntu:22.04", conda_file=str(folder / "conda.yml")
     )
@@ -247,15 +272,18 @@ def model_endpoint(ml: MLClient, done: Operations, folder: Path, names: Names) -
     )
     deploy = ml.batch_deployments.begin_create_or_update
     done("batch_deployments.begin_create_or_update from local files", lambda: deploy(deployment).result().id)
-    elsewhere = ModelBatchDeployment(
-        name="green",
+    registered = partial(
+        ModelBatchDeployment,
         endpoint_name=names.endpoint,
         model=f"azureml:{names.model}:1",
         environment=f"azureml:{names.environment}:1",
         code_configuration=CodeConfiguration(code=str(folder / "code"), scoring_script="score.py"),
-        compute="no-such-cluster",
     )
+    elsewhere = registered(name="green", compute="no-such-cluster")
     done("a deployment on a missing compute is refused", refused(lambda: deploy(elsewhere).result()))
+    doomed = registered(name="doomed", compute=names.compute, tags={"emulate": "quota: no cores left"})
+    done("a deployment that fails says why", refused(lambda: deploy(doomed).result(), text="no cores left"))
+    done("batch_deployments.begin_delete", lambda: delete(ml, "doomed", names.endpoint))
     done(
         "batch_deployments.get", lambda: ml.batch_deployments.get("blue", names.endpoint).mini_batch_size == 3
     )
@@ -263,9 +291,18 @@ def model_endpoint(ml: MLClient, done: Operations, folder: Path, names: Names) -
         "batch_deployments.list",
         lambda: [d.name for d in ml.batch_deployments.list(names.endpoint)] == ["blue"],
     )
+    blue = ml.batch_deployments.get("blue", names.endpoint)
+    blue.mini_batch_size = 4
+    done("a deployment is changed", lambda: deploy(blue).result().mini_batch_size == 4)
     done("the default deployment", lambda: choose(ml, names.endpoint, "blue") == "blue")
     done("batch_endpoints.get", lambda: ml.batch_endpoints.get(names.endpoint).tags["kind"] == "conformance")
     done("batch_endpoints.list", lambda: names.endpoint in {one.name for one in ml.batch_endpoints.list()})
+
+
+def delete(ml: MLClient, deployment: str, endpoint: str) -> bool:
+    """Delete a deployment; return whether it is gone."""
+    ml.batch_deployments.begin_delete(deployment, endpoint).result()
+    return deployment not in {one.name for one in ml.batch_deployments.list(endpoint)}
 
 
 def choose(ml: MLClient, name: str, deployment: str) -> str:
@@ -288,14 +325,24 @@ def model_jobs(ml: MLClient, done: Operations, folder: Path, names: Names) -> No
         "jobs.download",
         lambda: ml.jobs.download(job, download_path=folder / "out", output_name="score") is None,
     )
+    done("jobs.list of its steps", lambda: len(list(ml.jobs.list(parent_job_name=job))) == 1)
     done("predictions.csv", lambda: predictions(folder / "out") == {f"{n}.txt {n + 100}" for n in NUMBERS})
     local = Input(type="uri_folder", path=str(folder / "numbers"))
+    overrides = [{"mini_batch_size": 2}, {"retry_settings.max_retries": 1}, {"compute.instance_count": 1}]
     path = f"azureml://datastores/workspaceblobstore/paths/{names.run}/chosen.csv"
     chosen = {"score": Output(type="uri_file", path=path)}
     invoke = ml.batch_endpoints.invoke
     second = done(
-        "batch_endpoints.invoke with a local folder, outputs and a deployment",
-        lambda: invoke(names.endpoint, deployment_name="blue", inputs={"data": local}, outputs=chosen).name,
+        "batch_endpoints.invoke with a local folder, outputs, overrides and a deployment",
+        lambda: (
+            invoke(
+                names.endpoint,
+                deployment_name="blue",
+                inputs={"data": local},
+                outputs=chosen,
+                params_override=overrides,
+            ).name
+        ),
     )
     done("jobs.stream of the second", lambda: ml.jobs.stream(second) is None)
     done("the second ended well", lambda: ml.jobs.get(second).status == "Completed")
@@ -366,10 +413,6 @@ def blob(ml: MLClient, path: str) -> str:
 def deletions(ml: MLClient, done: Operations, names: Names) -> None:
     """What was made goes; jobs stay."""
     deployments = ml.batch_deployments
-    done(
-        "batch_deployments.begin_delete",
-        lambda: deployments.begin_delete("twice", names.pipe).result() is None,
-    )
     for name in (names.pipe, names.endpoint):
         done(
             f"batch_endpoints.begin_delete {name[:5]}",
