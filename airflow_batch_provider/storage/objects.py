@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from airflow_batch_provider.errors import (
     PASSING,
@@ -110,6 +110,11 @@ class _ObjectFiles(Files):
         self._access = access
         self._otherwise = otherwise
         self._marks: dict[tuple[str, str], bool] = {}
+
+    def relative(self, file: FileInfo) -> str:
+        below = file.path[len(self._uri) :].lstrip("/")
+        is_url = self._uri.lower().startswith("http")
+        return (unquote(below) if is_url else below) or self._path.rpartition("/")[2]
 
     def _find(self, glob: Glob, limit: int | None) -> Steps[list[FileInfo]]:
         return self._asking(lambda access: self._look(access, glob, limit))
