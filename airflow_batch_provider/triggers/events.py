@@ -1,4 +1,4 @@
-"""What the triggers for ``AssetWatcher`` share: following one stream of looks, each with its own watermark."""
+"""What the triggers for ``AssetWatcher`` share: many follow one stream of looks, each with a watermark."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class ArrivalTrigger(BaseEventTrigger):
 
     Args:
         poll_interval: Seconds between two looks.
-        since: ISO 8601 time, or a ``datetime``; what came before is not told. ``None`` tells of all that is there, too, when the
-            watching begins.
+        since: ISO 8601 time, or a ``datetime``; what came before is not told. With ``None``, all that is
+            there when the watching begins is told, too.
     """
 
     remembered: ClassVar[int] = LIMIT
@@ -116,7 +116,7 @@ class ArrivalTrigger(BaseEventTrigger):
         try:
             mark = (await bookmark.load()).since(self._floor)
         except Exception as error:  # noqa: BLE001  # whatever Airflow's API raises, the next look tries again
-            self._warn(f"The watermark of {self._name()} is not known yet: {error or repr(error)}")
+            self._warn(f"The watermark of {self._name()} is not known yet: {str(error) or repr(error)}")
             return None
         self._trouble = ""
         return mark

@@ -29,8 +29,8 @@ _log = logging.getLogger(__name__)
 class JobEventTrigger(ArrivalTrigger):
     """Tells of each job of an endpoint, or execution of a workflow, that has ended, for an ``AssetWatcher``.
 
-    Give one of *endpoint_name*, *workflow_name* and *workflow_id*. Whoever started the job does not matter. As
-    with `output_events.OutputEventTrigger`, each end is told once, and told again only after a kill in between.
+    Give one of *endpoint_name*, *workflow_name* and *workflow_id*. Whoever started the job does not matter.
+    As with `output_events.OutputEventTrigger`, each end is told once, and again only after a kill in between.
     Jobs that run for more than 30 days are not told.
 
     Args:
@@ -48,8 +48,8 @@ class JobEventTrigger(ArrivalTrigger):
         since: Likewise; of a job the time of its creation counts.
 
     Yields:
-        For each job an event that is the job, see `jobs.Job.to_dict`: ``id``, ``name``, ``status``, ``state``,
-        ``endpoint``, ``outputs``, ``url``, …
+        For each job an event that is the job, see `jobs.Job.to_dict`: ``id``, ``name``, ``status``,
+        ``state``, ``endpoint``, ``outputs``, ``url``, …
 
     Raises:
         InvalidInput: An argument cannot be right.
@@ -131,13 +131,14 @@ class JobEventTrigger(ArrivalTrigger):
         )
 
     def _arrivals(self, sighting: Sighting) -> list[Arrival]:
-        return [
-            # An execution that is run again ends again.
-            Arrival(f"{job.id}\n{job.status}", trace.ref.submitted_at, job.state.value in self.states, whole)
-            for trace, whole in sighting.there
-            if (job := trace.job).state.value in self.states or not job.state.done
-            if trace.ref.submitted_at >= sighting.now - _LONGEST_JOB or job.state.done
-        ]
+        found = []
+        for trace, whole in sighting.there:
+            job, began = trace.job, trace.ref.submitted_at or sighting.now
+            ready = job.state.value in self.states
+            if ready or (not job.state.done and began >= sighting.now - _LONGEST_JOB):
+                # An execution that is run again ends again.
+                found.append(Arrival(f"{job.id}\n{job.status}", began, ready, whole))
+        return found
 
 
 class _Jobs:

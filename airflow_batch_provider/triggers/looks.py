@@ -1,8 +1,9 @@
 """One shared stream of looks at a place, and the watermarks that move when what was seen has been told.
 
-Airflow runs one `Looks` for all triggers with the same ``shared_stream_key``, hands each of its looks to all of
-them, and says when every event that they made of it is stored (ack mode, see ``airflow.triggers.shared_stream``
-of Airflow 3.3.2). Only then is a watermark stored: a process that dies in between tells the same again.
+Airflow runs one `Looks` for all triggers with the same ``shared_stream_key``, hands each of its looks to all
+of them, and says when every event that they made of it is stored (ack mode, see
+``airflow.triggers.shared_stream`` of Airflow 3.3.2). Only then is a watermark stored: a process that dies in
+between tells the same again.
 """
 
 from __future__ import annotations
@@ -164,10 +165,9 @@ class Looks(SharedStreamProducer):
         return float(min(longest, self._interval * 2 ** min(failures - 1, 20)) * _jitter())
 
     def _warn(self, error: Exception) -> None:
-        seen = None if isinstance(error, BatchError) else error
-        _log.warning(
-            "%s cannot be watched, looking again: %s", self._name, error or repr(error), exc_info=seen
-        )
+        told = str(error) or repr(error)
+        surprise = None if isinstance(error, BatchError) else error
+        _log.warning("%s cannot be watched, looking again: %s", self._name, told, exc_info=surprise)
 
 
 def _jitter() -> float:

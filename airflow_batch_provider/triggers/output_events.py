@@ -31,8 +31,8 @@ class OutputEventTrigger(ArrivalTrigger):
     Args:
         path: As for `sensors.outputs.BatchOutputSensor`, but without a SAS, because Airflow stores and shows
             what a trigger is given: give the connection's identity a role.
-        glob: Which files count, relative to *path*: ``*.csv`` for those in the folder itself, ``**/*.csv`` for
-            those below it, too. Default: all.
+        glob: Which files count, relative to *path*: ``*.csv`` for those in the folder itself, ``**/*.csv``
+            for those below it, too. Default: all.
         min_bytes: How many bytes a file must have to be told.
         stable_for: Seconds for which a file must not have changed, by the storage's clock.
         azure_ml_conn_id: Connection whose identity lists the files; not used for local paths and OBS.
@@ -151,15 +151,15 @@ def _open_path(path: Any) -> str:
     if not isinstance(path, str) or is_nothing(path):
         raise InvalidInput(
             f"path is {shown(path)}.",
-            fix="Give an azureml:// datastore path, an https://, wasbs://, abfss:// or obs:// URL, or a local "
-            "path.",
+            fix="Give an azureml:// datastore path, an https://, wasbs://, abfss:// or obs:// URL, or a "
+            "local path.",
         )
     url = urlsplit(path)
     # In the path of a file, '?' is a character like others.
     if url.scheme not in ("", "file") and (url.query or url.password):
         raise InvalidInput(
             f"path is {shown(path)}, and Airflow would show what may be a secret in it.",
-            fix="Give it without a query or password, and the connection's identity the role 'Storage Blob Data "
-            "Reader'.",
+            fix="Give it without a query or password, and the connection's identity the role 'Storage Blob "
+            "Data Reader'.",
         )
     return path
