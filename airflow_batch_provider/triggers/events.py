@@ -21,7 +21,9 @@ DAY = 86400.0
 
 
 class ArrivalTrigger(BaseEventTrigger):
-    """Tells of what arrives at a place, each thing once, as an event of the assets that it watches for.
+    """Tells of what arrives at a place, each thing once, in events of the assets that it watches for.
+
+    What came between two looks is one event.
 
     Args:
         poll_interval: Seconds between two looks.
@@ -29,6 +31,8 @@ class ArrivalTrigger(BaseEventTrigger):
             there when the watching begins is told, too.
     """
 
+    together: ClassVar[str]
+    """The key under which an event holds all arrivals."""
     remembered: ClassVar[int] = LIMIT
     """Up to how many arrivals are remembered one by one, see `Watermark.tidied`."""
     slack: ClassVar[float] = math.inf
@@ -86,18 +90,24 @@ class ArrivalTrigger(BaseEventTrigger):
             if mark is None:
                 continue
             if look.sighting.since > mark.floor:
-                look.told(bookmark, mark, more=True)  # The next look goes back far enough.
+                look.told(bookmark, mark, further=True)  # The next look goes back far enough.
                 continue
             there = self._arrivals(look.sighting)
             fresh = mark.fresh(there)
-            told = []
-            for arrival in fresh[:PORTION]:
-                payload = await self._payload(arrival)
-                if payload is not None:
-                    yield TriggerEvent(payload)
-                    told.append(arrival)
+            told = [
+                (arrival, payload)
+                for arrival in fresh[:PORTION]
+                if (payload := await self._payload(arrival)) is not None
+            ]
+            if told:
+                payloads = [payload for _, payload in told]
+                # One event: of several at once, Airflow 3.3.2 lets the first start a run, and keeps the
+                # others for the run that the next event starts, whenever that comes.
+                yield TriggerEvent({**payloads[-1], self.together: payloads})
             settled = look.sighting.now - DAY
-            mark = mark.after(told).tidied(there, settled, limit=self.remembered, slack=self.slack)
+            mark = mark.after(one for one, _ in told).tidied(
+                there, settled, limit=self.remembered, slack=self.slack
+            )
             look.told(bookmark, mark, more=len(fresh) > PORTION)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

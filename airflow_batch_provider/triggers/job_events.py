@@ -48,13 +48,14 @@ class JobEventTrigger(ArrivalTrigger):
         since: Likewise; of a job the time of its creation counts.
 
     Yields:
-        For each job an event that is the job, see `jobs.Job.to_dict`: ``id``, ``name``, ``status``,
-        ``state``, ``endpoint``, ``outputs``, ``url``, …
+        For what ended between two looks an event that is the newest job, see `jobs.Job.to_dict` (``id``,
+        ``name``, ``status``, ``state``, ``endpoint``, ``outputs``, ``url``, …), and ``jobs``: each like that.
 
     Raises:
         InvalidInput: An argument cannot be right.
     """
 
+    together = "jobs"
     # A list of jobs has to end somewhere; the list of a folder has an end.
     remembered = 1000
     slack = DAY

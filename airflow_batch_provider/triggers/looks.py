@@ -24,6 +24,8 @@ from airflow_batch_provider.triggers.bookmarks import Bookmark
 from airflow_batch_provider.triggers.watermark import Watermark
 
 _LONGEST_PAUSE = 300.0
+_NEXT_PORTION = 10.0
+"""Seconds in which the scheduler makes a run of the portion before."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,19 +63,23 @@ class Look:
     sighting: Sighting
     has_more: bool = False
     """Whether a follower has more to tell than it told."""
+    is_short: bool = False
+    """Whether a follower has to know what came before."""
     floors: list[float] = field(default_factory=list)
     marks: dict[Bookmark, Watermark] = field(default_factory=dict)
 
-    def told(self, bookmark: Bookmark, mark: Watermark, *, more: bool) -> None:
+    def told(self, bookmark: Bookmark, mark: Watermark, *, more: bool = False, further: bool = False) -> None:
         """Take a follower's watermark, for when its events are stored.
 
         Args:
             bookmark: Where it is stored.
             mark: The watermark that knows what the follower told of this look.
             more: Whether the follower has more to tell.
+            further: Whether it has to know what came before this look.
         """
         self.floors.append(mark.floor)
         self.has_more = self.has_more or more
+        self.is_short = self.is_short or further
         if bookmark.is_news(mark):
             self.marks[bookmark] = mark
 
@@ -119,7 +125,7 @@ class Looks(SharedStreamProducer):
             failures, trouble = 0, ""
             look = Look(sighting)
             yield look, look
-            await self._rest()
+            await self._rest(look)
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
         """Store the watermarks of looks whose events are stored. What cannot be stored now is tried again."""
@@ -138,7 +144,7 @@ class Looks(SharedStreamProducer):
         """Take note that all followers are done with a look."""
         if look.floors:
             self._since = min(look.floors)
-        if look.has_more:
+        if look.is_short:
             self._wake.set()
 
     async def _save(self) -> None:
@@ -156,9 +162,15 @@ class Looks(SharedStreamProducer):
             _log.warning("A watermark of %s is not stored yet: %s", self._name, trouble)
         self._trouble = trouble
 
-    async def _rest(self) -> None:
+    async def _rest(self, look: Look) -> None:
+        began = time.monotonic()
+        seconds = self._interval * _jitter()
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), self._interval * _jitter())
+            await asyncio.wait_for(self._wake.wait(), min(seconds, _NEXT_PORTION))
+            return
+        if not look.has_more:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), began + seconds - time.monotonic())
 
     def _pause(self, failures: int) -> float:
         longest = max(self._interval, _LONGEST_PAUSE)

@@ -42,11 +42,14 @@ class OutputEventTrigger(ArrivalTrigger):
         since: Likewise.
 
     Yields:
-        For each file an event with ``path``, ``size``, ``etag`` and ``last_modified``.
+        For what came between two looks an event with ``path``, ``size``, ``etag`` and ``last_modified`` of
+        the newest file, and ``files``: each with the same four.
 
     Raises:
         InvalidInput: An argument cannot be right.
     """
+
+    together = "files"
 
     def __init__(
         self,

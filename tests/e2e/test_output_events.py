@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 
 INTERVAL = 2.0  # of the DAG file
 MANY = 25
-WINDOW = 4 * INTERVAL
+WINDOW = 3 * INTERVAL
 
 
 @pytest.fixture

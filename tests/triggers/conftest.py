@@ -51,8 +51,17 @@ class Airflow:
     def told(self, *fields):
         """Return what was told, by these fields of the payloads, or the last part of their paths."""
         if fields:
-            return [tuple(event[field] for field in fields) for _, event in self.events]
-        return [event["path"].rpartition("/")[2] for _, event in self.events]
+            return [tuple(one[field] for field in fields) for one in self.arrivals()]
+        return [one["path"].rpartition("/")[2] for one in self.arrivals()]
+
+    def arrivals(self):
+        """Return what all events told; each repeats its newest arrival."""
+        found = []
+        for _, event in self.events:
+            told = event.get("files") or event["jobs"]
+            assert told[-1].items() <= event.items()
+            found += told
+        return found
 
 
 class Triggerer:

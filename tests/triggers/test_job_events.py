@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from uuid import uuid4
 
@@ -14,7 +15,10 @@ from airflow_batch_provider.emulator.server import Emulator
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.hooks.azure_ml import AzureMLHook
 from airflow_batch_provider.hooks.modelarts import ModelArtsHook
+from airflow_batch_provider.jobs import Job, JobRef, JobState, Trace
+from airflow_batch_provider.triggers.events import DAY
 from airflow_batch_provider.triggers.job_events import JobEventTrigger
+from airflow_batch_provider.triggers.looks import Look, Sighting
 from tests.secret_scan import CLIENT_SECRET
 
 from .conftest import Triggerer, until
@@ -26,7 +30,7 @@ endpoints:
     deployments:
       only: &only {emulator: {run_seconds: 0.2}}
       failing: {emulator: {run_seconds: 0.2, status: Failed}}
-      long: {emulator: {run_seconds: 4}}
+      long: {emulator: {run_seconds: 30}}
   other: *quick
 """
 SOON = 0.2
@@ -52,19 +56,20 @@ class Service:
 
     def call(self, method, what, body=None):
         with httpx.Client(trust_env=False) as client:
-            return client.request(method, f"{self.url}/_emulator/{what}", json=body).raise_for_status().json()
+            answer = client.request(method, f"{self.url}/_emulator/{what}", json=body).raise_for_status()
+        return answer.json() if answer.content else None
 
     def lists(self):
         """Return how often jobs were listed."""
-        asked = self.call("GET", "requests?plane=batch")["requests"]
-        return sum(one["method"] == "GET" and one["path"].endswith("/jobs") for one in asked)
+        requests = asked(self, "batch")
+        return sum(one["method"] == "GET" and one["path"].endswith("/jobs") for one in requests)
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
     setup = tmp_path_factory.mktemp("setup") / "setup.yml"
     setup.write_text(SETUP)
-    with Emulator(setup=setup) as emulator:
+    with Emulator(setup=setup, speed=5) as emulator:
         yield emulator
 
 
@@ -74,12 +79,22 @@ def jobs(running, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_AZURE_ML_DEFAULT", json.dumps(connection))
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(running.modelarts_connection()))
     service = Service(running)
+    service.call("DELETE", "requests")
     yield service
     service.call("DELETE", "faults")
 
 
 def watching(**arguments):
     return JobEventTrigger(**{"poll_interval": SOON, **arguments})
+
+
+def asked(jobs, plane):
+    return jobs.call("GET", f"requests?plane={plane}")["requests"]
+
+
+def told_and_stored(airflow, number):
+    known = max((len(state["seen"]) // 8 for state in airflow.states.values()), default=0)
+    return len(airflow.told("id")) == known == number
 
 
 def now():
@@ -140,8 +155,7 @@ def test_each_end_of_an_endpoints_jobs_is_told_once(airflow, jobs):
         ids = [await asyncio.to_thread(jobs.invoke, deployment=name) for name in ("only", "failing", "long")]
         first = Triggerer(airflow)
         first.watch(watch, "scores")
-        await until(lambda: len(airflow.told("id")) == 2 and airflow.states, "two ends")
-        await asyncio.sleep(2 * SOON)
+        await until(lambda: told_and_stored(airflow, 2), "two ends")
         await first.kill()
         ids.append(await asyncio.to_thread(jobs.invoke))
         second = Triggerer(airflow)
@@ -161,7 +175,7 @@ def test_each_end_of_an_endpoints_jobs_is_told_once(airflow, jobs):
             (between, "Completed", "succeeded", "quick"),
         ]
     )
-    for _, event in airflow.events:
+    for event in airflow.arrivals():
         assert event["id"] in event["url"]
         assert event["name"]
         assert bool(event["outputs"]) is (event["state"] == "succeeded")
@@ -215,17 +229,17 @@ def test_watchers_of_one_endpoint_share_one_list(airflow, jobs):
     assert 1 <= looks <= seconds / 0.4 + 1
 
 
-def test_outputs_that_cannot_be_had_now_are_waited_for(airflow, jobs, caplog):
-    """The event is told late rather than without them, and the log says why once."""
+def test_outputs_that_cannot_be_had_now_are_waited_for(airflow, jobs):
+    """The event is told late rather than without them."""
     a_new_second()
     watch = watching(endpoint_name="quick", since=now())
 
     async def story():
-        jobs.call("POST", "faults", [{"action": "status", "status": 503, "match": {"plane": "history"}}])
+        jobs.call("POST", "faults", [{"action": "html", "match": {"plane": "history"}}])
         await asyncio.to_thread(jobs.invoke)
         triggerer = Triggerer(airflow)
         triggerer.watch(watch, "scores")
-        await asyncio.sleep(3)
+        await until(lambda: len(asked(jobs, "history")) > 1, "two looks for the outputs")
         assert airflow.events == []
         jobs.call("DELETE", "faults")
         await until(lambda: airflow.events, "the end")
@@ -235,6 +249,68 @@ def test_outputs_that_cannot_be_had_now_are_waited_for(airflow, jobs, caplog):
 
     ((_, event),) = airflow.events
     assert event["outputs"]
+
+
+def test_an_end_whose_outputs_are_refused_is_told_without_them(airflow, jobs):
+    """No later look would know more, and that the job ended is certain."""
+    a_new_second()
+    watch = watching(endpoint_name="quick", since=now())
+
+    async def story():
+        refused = {"action": "status", "status": 403, "match": {"plane": "history"}}
+        jobs.call("POST", "faults", [refused])
+        await asyncio.to_thread(jobs.invoke)
+        triggerer = Triggerer(airflow)
+        triggerer.watch(watch, "scores")
+        await until(lambda: airflow.events, "the end")
+        await triggerer.kill()
+
+    asyncio.run(story())
+
+    ((_, event),) = airflow.events
+    assert (event["state"], event["outputs"]) == ("succeeded", {})
+
+
+@pytest.mark.parametrize("short", [math.inf, time.time() - 5 * DAY], ids=["the first", "of others"])
+def test_a_look_that_does_not_go_back_far_enough_says_nothing(short):
+    """Neither that older jobs are not there, nor how far the next look may go back."""
+    began, present = time.time() - 10 * DAY, time.time()
+    trace = Trace(
+        JobRef("azure_ml", "old", submitted_at=began),
+        Job("azure_ml", "old", state=JobState.SUCCEEDED),
+        alike=False,
+    )
+
+    async def payload():
+        return trace.job.to_dict()
+
+    first, second = Look(Sighting((), present, short)), Look(Sighting([(trace, payload)], present, 0.0))
+
+    async def looks():
+        yield first
+        yield second
+
+    async def story():
+        stream = watching(endpoint_name="quick").filter_shared_stream(looks())
+        return [event.payload["id"] async for event in stream]
+
+    assert asyncio.run(story()) == ["old"]
+    assert (first.is_short, first.floors) == (True, [0.0])
+    assert second.floors[0] > began  # What was told holds the next look back no more.
+
+
+@pytest.mark.parametrize(
+    ("state", "days", "waited_for"),
+    [(JobState.RUNNING, 1, True), (JobState.RUNNING, 31, False), (JobState.FAILED, 31, True)],
+)
+def test_a_job_that_never_ends_is_not_waited_for(state, days, waited_for):
+    """Each look would have to go back to it."""
+    began = time.time() - days * DAY
+    trace = Trace(JobRef("azure_ml", "j", submitted_at=began), Job("azure_ml", "j", state=state), alike=False)
+
+    found = watching(endpoint_name="quick")._arrivals(Sighting([(trace, None)], time.time()))
+
+    assert bool(found) is waited_for
 
 
 @pytest.mark.parametrize("by", ["workflow_name", "workflow_id"])
@@ -247,19 +323,16 @@ def test_each_end_of_a_workflows_executions_is_told_once(airflow, jobs, by):
     async def story():
         first = Triggerer(airflow)
         first.watch(watch, "models")
-        await until(lambda: airflow.states, "the first end")
+        await until(lambda: told_and_stored(airflow, 1), "the first end")
         await first.kill()
-        _, failed = await asyncio.to_thread(jobs.start, name)
+        _, second_id = await asyncio.to_thread(jobs.start, name)
         second = Triggerer(airflow)
         second.watch(watch, "models")
-        await until(lambda: len(airflow.told("id")) == 2, "the second end")
+        await until(lambda: told_and_stored(airflow, 2), "the second end")
         await asyncio.sleep(2 * SOON)
         await second.kill()
-        return failed
+        return second_id
 
     second = asyncio.run(story())
 
-    assert airflow.told("id", "status", "endpoint") == [
-        (done, "completed", name),
-        (second, "completed", name),
-    ]
+    assert airflow.told("id", "status", "endpoint") == [(one, "completed", name) for one in (done, second)]

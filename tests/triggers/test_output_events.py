@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 
 import pytest
 from structlog.testing import capture_logs
 
+from airflow_batch_provider.emulator.server import Emulator
 from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.storage import FileInfo
+from airflow_batch_provider.triggers.looks import Sighting
 from airflow_batch_provider.triggers.output_events import OutputEventTrigger
+from airflow_batch_provider.triggers.watermark import Watermark
 from tests.secret_scan import look
+from tests.sensors.conftest import Service
 
 from .conftest import Triggerer, until
 
@@ -95,7 +101,7 @@ def test_each_file_is_told_once(airflow, service, folder):
     asyncio.run(story())
 
     assert sorted(airflow.told()) == ["a.csv", "d e.csv"]
-    for _, event in airflow.events:
+    for event in airflow.arrivals():
         assert event.keys() == {"path", "size", "etag", "last_modified"}
         assert event["path"].startswith("azureml://")
         assert event["size"] == 5
@@ -322,6 +328,30 @@ def test_a_missing_connection_is_told_and_waited_for(airflow, service, folder, c
     assert airflow.told() == ["a.csv"]
 
 
+def test_a_connection_that_was_changed_is_read_after_an_outage(airflow, service, folder, monkeypatch):
+    """A watcher lives for weeks; hosts and credentials do not."""
+    name, path = folder
+    service.put(f"{name}/b.csv")
+
+    async def story(first):
+        triggerer = Triggerer(airflow)
+        monkeypatch.setenv("AIRFLOW_CONN_MOVES", json.dumps(first.connection))
+        triggerer.watch(watching(path, azure_ml_conn_id="moves"), "scores")
+        await until(lambda: at_rest(airflow, 1), "a")
+        await asyncio.to_thread(first.fail, REFUSED)
+        monkeypatch.setenv("AIRFLOW_CONN_MOVES", json.dumps(service.connection))
+        await until(lambda: at_rest(airflow, 2), "b")
+        await triggerer.kill()
+
+    with Emulator() as other:
+        first = Service(other)
+        first.put(f"{name}/a.csv")
+        asyncio.run(story(first))
+        first.close()
+
+    assert airflow.told() == ["a.csv", "b.csv"]
+
+
 def test_what_is_written_anew_is_told_anew(airflow, tmp_path):
     """Also with the same content."""
 
@@ -337,6 +367,33 @@ def test_what_is_written_anew_is_told_anew(airflow, tmp_path):
     asyncio.run(story())
 
     assert airflow.told() == ["a", "a"]
+
+
+def test_the_same_content_at_another_time_is_another_arrival():
+    """In object storages with S3's interface the etag says what is in a file, not when it was written."""
+    trigger = watching("obs://bucket/out")
+    files = [FileInfo("obs://bucket/out/a", 1, "etag", when, 1.0) for when in ("2026-11-21", "2026-11-22")]
+    first, second = trigger._arrivals(Sighting([("a", file) for file in files], now=9.0))
+
+    assert Watermark().after([first]).fresh([first, second]) == [second]
+
+
+def test_files_that_come_together_are_one_event(airflow, tmp_path):
+    """Of several events at once, Airflow 3.3.2 starts a run for the first alone."""
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+
+    async def story():
+        triggerer = Triggerer(airflow)
+        triggerer.watch(watching(tmp_path), "scores")
+        await until(lambda: at_rest(airflow, 3), "three files")
+        await triggerer.kill()
+
+    asyncio.run(story())
+
+    ((_, event),) = airflow.events
+    assert [file["path"][-1] for file in event["files"]] == ["a", "b", "c"]
+    assert event["path"] == event["files"][-1]["path"]
 
 
 def test_a_file_is_told_when_it_is_what_is_wanted(airflow, tmp_path):
@@ -363,27 +420,23 @@ def test_a_file_is_told_when_it_is_what_is_wanted(airflow, tmp_path):
     assert airflow.told() == ["b", "a"]
 
 
-def test_a_backlog_is_told_in_portions(airflow, tmp_path):
-    """Of a hundred events, each stored before the next, without waiting for the next look."""
+def test_a_backlog_is_told_in_portions(airflow, tmp_path, monkeypatch):
+    """Each is one event and stored before the next, which does not wait for a long interval to pass."""
+    monkeypatch.setattr("airflow_batch_provider.triggers.looks._NEXT_PORTION", 0.2)
     for number in range(250):
         (tmp_path / f"{number:03}").write_text("1")
 
     async def story():
         triggerer = Triggerer(airflow)
-        triggerer.stores = False
         triggerer.watch(watching(tmp_path, poll_interval=3600), "scores")
-        await until(lambda: len(triggerer.unstored) == 100, "a hundred")
-        await asyncio.sleep(0.2)
-        assert len(triggerer.unstored) == 100
-        triggerer.stores = True
-        triggerer.store()
         await until(lambda: at_rest(airflow, 250), "all")
         await triggerer.kill()
 
     asyncio.run(story())
 
     assert len(set(airflow.told())) == len(airflow.told()) == 250
-    assert airflow.writes == 3
+    assert [len(event["files"]) for _, event in airflow.events] == [200, 50]
+    assert airflow.writes == 2
 
 
 def test_what_came_before_since_is_not_told(airflow, tmp_path):

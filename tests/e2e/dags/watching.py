@@ -20,7 +20,8 @@ with DAG("watching", schedule=[arrived], catchup=False):
     @task
     def payloads(triggering_asset_events):
         """Return what the events that started this run tell."""
-        return [event.extra["payload"] for event in triggering_asset_events[arrived]]
+        events = triggering_asset_events[arrived]
+        return [file for event in events for file in event.extra["payload"]["files"]]
 
     payloads()
 
