@@ -190,7 +190,7 @@ def _settled(
         return outcome
     certain = repeatable or isinstance(outcome, _NOTHING_SENT)
     kind = ConnectionFailed if certain else AnswerLost
-    said = str(outcome) or "no details"
+    said = str(outcome).rstrip(".") or "no details"
     url = request.url.copy_with(query=None)
     raise kind(f"{request.method} {url} got no answer: {type(outcome).__name__}: {said}.") from outcome
 

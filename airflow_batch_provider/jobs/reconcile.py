@@ -95,10 +95,18 @@ def _of_the_moment(trace: Trace, intent: Submission) -> bool:
     return earliest <= trace.ref.submitted_at <= intent.sent_at + REQUEST_SECONDS + _USUAL_SKEW_SECONDS
 
 
+_NOT_KNOWN = "It is not known whether a job was started. "
+
+
+def because(error: BatchError, trouble: SubmissionUnknown, intent: Submission) -> SubmissionUnknown:
+    """Return the same error, which tells first how the answer was lost."""
+    return unknown(intent, f"{error.summary()} {trouble.message.removeprefix(_NOT_KNOWN)}")
+
+
 def unknown(intent: Submission, what: str) -> SubmissionUnknown:
     """Return the error that says that it is not known whether an intent has a job."""
     return SubmissionUnknown(
-        f"It is not known whether a job was started. {what}",
+        _NOT_KNOWN + what,
         marker=intent.marker,
         fix="Look on the service for a job that carries this marker in its tags, properties or labels, "
         "and clear the task once you know.",

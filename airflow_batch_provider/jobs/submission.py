@@ -23,7 +23,7 @@ from airflow_batch_provider.flow import Flow, load, pause, save
 from airflow_batch_provider.jobs.decision import Policy, cleared, decide
 from airflow_batch_provider.jobs.model import FRESH_SECONDS, Job, JobRef, Service
 from airflow_batch_provider.jobs.patience import patiently
-from airflow_batch_provider.jobs.reconcile import marked, reconcile, unknown
+from airflow_batch_provider.jobs.reconcile import because, marked, reconcile, unknown
 from airflow_batch_provider.jobs.record import Submission, TaskIdentity, marker_of, next_submission
 
 # After these a job may run: the request was carried out, or not, and nobody said which.
@@ -230,7 +230,7 @@ class _Run:
         except SubmissionUnknown as trouble:
             if self.policy.on_ambiguous == "retry":
                 return None
-            raise unknown(intent, f"{error.summary()} {trouble.message}") from error
+            raise because(error, trouble, intent) from error
         return None if mine is None else (_own(mine.ref, intent), mine.job)
 
 

@@ -10,7 +10,7 @@ import httpx
 
 from airflow_batch_provider.jobs import JobRef
 from airflow_batch_provider.services.azure_ml.invocation import Invocation
-from airflow_batch_provider.services.azure_ml.listing import MARKER, SERVICE
+from airflow_batch_provider.services.azure_ml.listing import MARKER, MARKER_INPUT, SERVICE
 from airflow_batch_provider.services.azure_ml.workspace import Workspace
 
 
@@ -41,8 +41,12 @@ class Call:
 
 def _marked(properties: Mapping[str, Any], marker: str) -> dict[str, Any]:
     """Add the marker where the service may keep it; the user's own tags and properties stay."""
+    data = properties.get("InputData", {})
+    if MARKER_INPUT in data:
+        data = {**data, MARKER_INPUT: {"JobInputType": "Literal", "Value": marker}}
     return {
         **properties,
+        **({"InputData": data} if data else {}),
         "tags": {**properties.get("tags", {}), MARKER: marker},
         "properties": {**properties.get("properties", {}), MARKER: marker},
     }

@@ -20,6 +20,9 @@ SERVICE = "azure_ml"
 MARKER = "airflow.marker"
 """Tag and property that carry a submission's marker."""
 
+MARKER_INPUT = "airflow_marker"
+"""Literal input that carries it, too, where a user gives one because the component takes it."""
+
 STATES = {
     "NotStarted": JobState.PENDING,
     "Starting": JobState.PENDING,
@@ -89,11 +92,13 @@ def job_id(name: Any) -> str:
 
 
 def marker_in(row: dict[str, Any]) -> str:
-    """Return the marker that a job carries: in its tags or properties, or in where it writes."""
+    """Return the marker that a job carries: in its tags or properties, in an input, or in where it writes."""
     properties = inner(row, "properties")
     for kept in (inner(properties, "tags"), inner(properties, "properties")):
         if kept.get(MARKER):
             return str(kept[MARKER])
+    if given := inner(properties, "inputData", MARKER_INPUT).get("value"):
+        return str(given)
     for output in inner(properties, "outputData").values():
         if match := _IN_PATH.search(str(inner(output).get("uri") or "")):
             return match[1]

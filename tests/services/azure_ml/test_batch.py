@@ -184,6 +184,17 @@ def test_a_place_of_its_own_is_below_the_default_datastore():
     assert played.returned[0].place["output:score"] == uri
 
 
+def test_a_pipeline_component_that_takes_the_marker_is_given_it():
+    """Whatever the user gives for it: that input says that the component takes one of this name."""
+    call = Call(order(inputs={"airflow_marker": "auto", "mode": "append"}), SCORING_URI)
+    played = play(batch().submit(call, "airflow-1"), [recorded("invoke_model_deployment")])
+
+    assert played.body["properties"]["InputData"] == {
+        "airflow_marker": {"JobInputType": "Literal", "Value": "airflow-1"},
+        "mode": {"JobInputType": "Literal", "Value": "append"},
+    }
+
+
 UNPLANNED = {
     "no such endpoint": (
         [recorded("arm_not_found")],

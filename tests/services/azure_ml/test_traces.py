@@ -136,9 +136,10 @@ OURS = f"azureml://datastores/workspaceblobstore/paths/airflow/{MINE}/prediction
     [
         {"tags": {MARKER: MINE}},
         {"properties": {MARKER: MINE}},
+        {"inputData": {"airflow_marker": {"jobInputType": "Literal", "value": MINE}}},
         {"outputData": {"score": {"jobOutputType": "UriFile", "uri": OURS}}},
     ],
-    ids=["tag", "property", "output"],
+    ids=["tag", "property", "input", "output"],
 )
 def test_a_jobs_marker_is_found_wherever_the_service_keeps_it(kept):
     """A marker that is found ends the search: Resource Manager is not asked."""
