@@ -30,10 +30,15 @@ def local_files(path: str) -> Files:
     Raises:
         InvalidInput: The URL names another machine, or no path.
     """
-    return _LocalFiles(Path(_plain(path)))
+    return _LocalFiles(Path(plain_path(path)))
 
 
-def _plain(path: str) -> str:
+def plain_path(path: str) -> str:
+    """Return a path, or the path that a ``file://`` URL names.
+
+    Raises:
+        InvalidInput: The URL names another machine, or no path.
+    """
     if not path.lower().startswith("file:"):
         return path
     url = urlsplit(path)
@@ -64,11 +69,11 @@ class _LocalFiles(Files):
         return now
 
     def _look(self, glob: Glob, limit: int | None) -> list[FileInfo]:
-        with _told(f"{self._place} could not be listed"):
+        with told(f"{self._place} could not be listed"):
             return list(islice(self._matching(glob), limit))
 
     def _body(self) -> bytes:
-        with _told(f"{self._place} could not be read"):
+        with told(f"{self._place} could not be read"):
             return self._place.read_bytes()
 
     def _matching(self, glob: Glob) -> Iterator[FileInfo]:
@@ -85,7 +90,12 @@ class _LocalFiles(Files):
 
 
 @contextmanager
-def _told(trouble: str) -> Iterator[None]:
+def told(trouble: str) -> Iterator[None]:
+    """Raise what goes wrong with local files as an error of ours.
+
+    Args:
+        trouble: What could not be done, for errors that have no class of their own.
+    """
     try:
         yield
     except FileNotFoundError as error:
