@@ -110,7 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mib", type=int, default=1024, help="size of the folder")
     parser.add_argument("--files", type=int, default=2000)
-    parser.add_argument("--rounds", type=int, default=2, help="the fastest counts, and the highest peak")
+    parser.add_argument("--rounds", type=int, default=3, help="the fastest counts, and the highest peak")
     parser.add_argument("--theirs", default=sys.executable, help="a Python that has azure-storage-blob")
     options = parser.parse_args()
     size = options.mib * MIB

@@ -116,6 +116,8 @@ def _read(file: LocalFile, progress: Progress, is_stopping: Callable[[], bool]) 
             digest.update(buffer[:read])
             size += read
             progress.count(size=read)
+            if size > file.size:  # It grows, perhaps faster than it is read.
+                raise changed(file.path)
         if version_of(opened) != before:
             raise changed(file.path)
     progress.count(files=1)

@@ -54,6 +54,12 @@ class _LocalFiles(Files):
     def __init__(self, place: Path) -> None:
         self._place = place
 
+    def relative(self, file: FileInfo) -> str:
+        return self._below(Path(file.path))
+
+    def _below(self, file: Path) -> str:
+        return file.name if file == self._place else file.relative_to(self._place).as_posix()
+
     def _find(self, glob: Glob, limit: int | None) -> Steps[list[FileInfo]]:
         # In a thread, because a network file system may take its time.
         look = partial(self._look, glob, limit)
@@ -78,8 +84,7 @@ class _LocalFiles(Files):
 
     def _matching(self, glob: Glob) -> Iterator[FileInfo]:
         for file in self._walk():
-            relative = file.name if file == self._place else file.relative_to(self._place).as_posix()
-            if glob.matches(relative) and (info := _info(file)):
+            if glob.matches(self._below(file)) and (info := _info(file)):
                 yield info
 
     def _walk(self) -> Iterator[Path]:

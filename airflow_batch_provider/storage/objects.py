@@ -6,7 +6,7 @@ import asyncio
 import time
 from functools import partial
 from typing import Any, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from airflow_batch_provider.errors import BatchError, InvalidInput, NotFound
 from airflow_batch_provider.storage.authority import REFUSALS, Asking, Authority
@@ -77,6 +77,11 @@ class _ObjectFiles(Files):
         self._is_folder = is_folder
         self._asking = Asking(access, otherwise)
         self._marks: dict[tuple[str, str], bool] = {}
+
+    def relative(self, file: FileInfo) -> str:
+        below = file.path[len(self._uri) :].lstrip("/")
+        is_url = self._uri.lower().startswith("http")
+        return (unquote(below) if is_url else below) or self._path.rpartition("/")[2]
 
     def _find(self, glob: Glob, limit: int | None) -> Steps[list[FileInfo]]:
         return self._asking.ask(lambda access: self._look(access, glob, limit))

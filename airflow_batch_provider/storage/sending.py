@@ -159,7 +159,8 @@ class _Reading:
         if self._is_stopping():
             raise _Stopped
         with told(f"{self._file.file.path} could not be read"):
-            return opened.read(_PIECE)
+            # One byte more than there should be, to notice that there is more.
+            return opened.read(min(_PIECE, self._file.size - self._size + 1))
 
     def take_back(self) -> None:
         """Count what was read as not sent."""

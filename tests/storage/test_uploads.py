@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -289,17 +290,10 @@ def test_a_killed_upload_is_taken_up(workspace, folder):
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_who_may_not_write_uses_the_datastores_credential(workspace, folder, status):
-    """Where the storage refuses the identity, the workspace is asked for the datastore's own credential."""
+    """Where the identity is refused, the datastore's own credential is asked for; a token is renewed."""
     many(folder, 5)
-    refusal = {"action": "status", "status": status, "match": {"method": "PUT", "plane": "blob"}, "times": 40}
-    workspace.fail(**refusal)
+    workspace.fail(action="status", status=status, match={"method": "PUT", "plane": "blob"}, times=1)
 
-    if status == 403:
-        workspace.reset()
-        workspace.fail(**{**refusal, "times": 6})
-    else:
-        workspace.reset()
-        workspace.fail(**{**refusal, "times": 1})
     done = put(folder)
 
     assert there(done) == contents(folder)
@@ -332,6 +326,50 @@ def test_a_file_changed_before_it_is_sent_does_not_arrive(workspace, folder, mon
         put(folder)
 
     assert not [path for path in workspace.sent() if path.endswith("large")]
+
+
+def test_a_file_changed_while_it_is_sent_does_not_arrive(workspace, folder):
+    """Also if the change comes after the first pieces are away."""
+    path = folder / "large"
+    path.write_bytes(os.urandom(60 * MIB))
+    pieces = {"method": "PUT", "plane": "blob", "path": "large"}
+    workspace.fail(action="latency", seconds=0.5, effect=True, match=pieces)
+
+    def change():
+        wait_for(lambda: any(one.endswith("large") for one in workspace.sent()))
+        with path.open("r+b") as file:
+            file.write(b"changed")
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    with pytest.raises(Conflict, match="data/large was changed"):
+        put(folder)
+    changing.join()
+
+    assert not [one for one in workspace.requests() if one["query"] == "comp=blocklist"]
+
+
+def test_how_far_it_is_goes_to_the_log(workspace, folder, monkeypatch):
+    """Files and bytes that have arrived, never more than there are, also when something is sent again."""
+    monkeypatch.setattr("airflow_batch_provider.storage.progress._EVERY_SECONDS", 0.0)
+    many(folder, 30)
+    (folder / "large").write_bytes(os.urandom(40 * MIB))
+    workspace.fail(
+        action="drop_before", match={"method": "PUT", "plane": "blob", "path": "part-00"}, times=20
+    )
+    said = []
+
+    put(folder, log=said.append)
+
+    shares = [int(line.partition("(")[2].partition(" %")[0]) for line in said if " of 32 files" in line]
+    sent = [
+        share
+        for line, share in zip((one for one in said if " of 32 files" in one), shares, strict=True)
+        if line.startswith("Uploaded")
+    ]
+    assert max(sent) == 100
+    assert any(share > 0 for share in sent)
+    assert re.fullmatch(r"Uploaded 32 files, 40\.0 MiB: .* s, .* MiB/s\.", said[-1])
 
 
 @pytest.mark.usefixtures("workspace")
