@@ -101,9 +101,20 @@ class Resources:
 
     # --- Flows
 
-    def ensure(self, resource: Resource, *, if_exists: str = "update") -> Flow[Ensured]:
-        """Create a resource, or change what is there to what it shall be; see `resources.ensure.ensure`."""
-        return ensure(self._knowing(resource).workspace, resource, if_exists=if_exists)
+    def ensure(
+        self, resource: Resource, *, if_exists: str = "update", by_content: bool = False
+    ) -> Flow[Ensured]:
+        """Create a resource, or change what is there to what it shall be; see `resources.ensure.ensure`.
+
+        Args:
+            resource: As it shall be.
+            if_exists: ``update``, ``skip`` to leave it as it is, or ``fail``.
+            by_content: Whether it is a version that is named by its content, see `assets.as_registered`.
+        """
+        workspace = self._knowing(resource).workspace
+        if by_content:
+            resource = yield from assets.as_registered(workspace, resource)
+        return (yield from ensure(workspace, resource, if_exists=if_exists))
 
     def _knowing(self, resource: Resource) -> Resources:
         """Return them by an api-version that knows what the resource says."""

@@ -79,6 +79,10 @@ class _RegisterPathOperator(_RegisterOperator):
             )
         return super()._resource(resources, said)
 
+    def _flow(self, resources: Any, said: Mapping[str, Any]) -> Any:
+        wanted = self._resource(resources, dict(said))
+        return resources.ensure(wanted, if_exists=self.if_exists, by_content=self.version is None)
+
     def _begin(self, context: Context, hook: AzureMLHook) -> Any:
         from airflow_batch_provider.hooks import uploads
         from airflow_batch_provider.operators.files import search_path

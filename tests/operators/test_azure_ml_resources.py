@@ -219,6 +219,18 @@ def test_the_same_content_is_the_same_version(emulator, task, files, name):
     assert len(uploads) == 2
 
 
+@pytest.mark.parametrize("kind", ["Code", "Model", "Data"])
+def test_the_same_content_under_another_name_is_the_same_version(emulator, task, files, name, kind):
+    """A folder that was renamed is no conflict: what is registered is as good."""
+    (files / "code" / "score.py").write_text(f"{SCRIPT}# {name}\n")
+    first = task.run(register(kind, name=name, path="code"))
+    (files / "code").rename(files / "source")
+    again = task.run(register(kind, name=name, path="source", description="Renamed."))
+
+    assert again["id"] == first["id"]
+    assert again["properties"] == first["properties"] | {"description": "Renamed."}
+
+
 def test_other_content_needs_another_version(emulator, task, files, name):
     """A version that was given stays what it is; the message says what to do."""
     task.run(register("Model", name=name, version=7, path="model"))

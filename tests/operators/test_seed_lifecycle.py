@@ -1,11 +1,13 @@
 """Each command of the published guide to batch scoring by REST, and the task that sends the same.
 
-The bodies are those of the guide as they were printed: with trailing commas, and numbers as texts.
+The commands are those of ``tests/emulator/published.sh``, with their bodies as they were printed.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from string import Template
 from types import SimpleNamespace
 from typing import Any
@@ -15,28 +17,48 @@ import pytest
 from airflow_batch_provider.emulator import wire
 from airflow_batch_provider.emulator.server import Emulator
 from airflow_batch_provider.operators import azure_ml
-from tests.emulator import test_seed as guide
-from tests.emulator.conftest import WORKSPACE
+from tests.emulator import conftest as emulators
 
 from .conftest import Service, Task
 
-ENDPOINT, DEPLOYMENT, ENVIRONMENT_VERSION = "endpt-12345", "nonmlflowedp", "4711"
-BLOBS = "https://emulatorstore.blob.core.windows.net"
+SCRIPT = Path(emulators.__file__).with_name("published.sh")
+HOSTS = ("https://management.chinacloudapi.cn", "https://management.azure.com")
+CONDA = json.dumps({"name": "mnist-env", "dependencies": ["python=3.8"]})
+SCORE = "def init():\n    pass\n\ndef run(mini_batch):\n    return ['seven' for _ in mini_batch]\n"
+ENDPOINT, DEPLOYMENT = "endpt-12345", "nonmlflowedp"
+LONG = f"azureml://subscriptions/{emulators.SUBSCRIPTION}/resourceGroups/emulator/workspaces/emulator"
 MNIST = "https://pipelinedata.blob.core.windows.net/sampledata/mnist"
 SHORT = f"azureml://datastores/workspaceblobstore/paths/{ENDPOINT}/mnist"
-CONDA = json.dumps({"name": "mnist-env", "dependencies": ["python=3.8"]})
-INVOKED = f"/{ENDPOINT}/jobs"
+VARIABLES = {
+    "SUBSCRIPTION_ID": emulators.SUBSCRIPTION,
+    "RESOURCE_GROUP": "emulator",
+    "WORKSPACE": "emulator",
+    "WORKSPACE_NAME": "emulator",
+    "LOCATION": "eastus",
+    "LOCATION_NAME": "eastus",
+    "API_VERSION": "2022-05-01",
+    "ENDPOINT_NAME": ENDPOINT,
+    "DEPLOYMENT_NAME": DEPLOYMENT,
+    "ENV_VERSION": "4711",
+    "DATA_NAME": "mnist",
+    "DATA_VERSION": "1",
+    "OUTPUT_FILE_NAME": "mnist.csv",
+    "AZUREML_DEFAULT_DATASTORE": "workspaceblobstore",
+}
 
 
-def folder(container: str) -> str:
-    return f"{BLOBS}/{container}/score"
+def invoke(key: str, uri: str, kind: str = "uri_folder", **said: Any) -> tuple[str, dict[str, Any]]:
+    """Return the task of an invocation."""
+    return "BatchEndpoint", {
+        "endpoint_name": ENDPOINT,
+        "inputs": {key: {"type": kind, "path": uri}},
+        **said,
+    }
 
 
-# What is sent before the first invocation: path, body as printed, operator, its arguments.
-PUTS: list[tuple[str, str, str, dict[str, Any]]] = [
+# For each command of the script, in its order: the operator and its arguments.
+TASKS: list[tuple[str, dict[str, Any]]] = [
     (
-        "/computes/batch-cluster",
-        guide.COMPUTE,
         "CreateCompute",
         {
             "compute_name": "batch-cluster",
@@ -46,42 +68,27 @@ PUTS: list[tuple[str, str, str, dict[str, Any]]] = [
             "remote_login": "not_specified",
         },
     ),
+    # A local path: the default datastore is looked up for it.
+    ("RegisterCode", {"name": "local", "path": "{{ params.local }}"}),
     (
-        "/codes/score-mnist/versions/1",
-        guide.CODE,
         "RegisterCode",
-        {
-            "name": "score-mnist",
-            "version": 1,
-            "path": "{{ params.root }}/score",
-            "description": "Score code",
-        },
+        {"name": "score-mnist", "version": 1, "path": "{{ params.root }}/score", "description": "Score code"},
     ),
     (
-        "/models/mnist/versions/1",
-        guide.MODEL,
         "RegisterModel",
-        {
-            "name": "mnist",
-            "version": 1,
-            "path": f"azureml://{guide.LONG}/datastores/workspaceblobstore/paths/model",
-        },
+        {"name": "mnist", "version": 1, "path": f"{LONG}/datastores/workspaceblobstore/paths/model"},
     ),
     (
-        f"/environments/mnist-env/versions/{ENVIRONMENT_VERSION}",
-        guide.ENVIRONMENT,
         "RegisterEnvironment",
         {
             "name": "mnist-env",
-            "version": ENVIRONMENT_VERSION,
+            "version": "4711",
             "image": "mcr.microsoft.com/azureml/openmpi3.1.2-ubuntu18.04:latest",
             "conda_file": CONDA,
         },
     ),
-    (f"/batchEndpoints/{ENDPOINT}", guide.ENDPOINT, "CreateBatchEndpoint", {"endpoint_name": ENDPOINT}),
+    ("CreateBatchEndpoint", {"endpoint_name": ENDPOINT}),
     (
-        f"/batchEndpoints/{ENDPOINT}/deployments/{DEPLOYMENT}",
-        guide.DEPLOYMENT,
         "CreateBatchDeployment",
         {
             "endpoint_name": ENDPOINT,
@@ -89,7 +96,7 @@ PUTS: list[tuple[str, str, str, dict[str, Any]]] = [
             "model": "azureml:mnist:1",
             "code": "azureml:score-mnist:1",
             "scoring_script": "digit_identification.py",
-            "environment": f"azureml:mnist-env:{ENVIRONMENT_VERSION}",
+            "environment": "azureml:mnist-env:4711",
             "compute": "batch-cluster",
             "instance_count": 1,
             "max_concurrency_per_instance": 4,
@@ -100,15 +107,13 @@ PUTS: list[tuple[str, str, str, dict[str, Any]]] = [
             "mini_batch_size": 5,
         },
     ),
+    ("SetDefaultDeployment", {"endpoint_name": ENDPOINT, "deployment_name": DEPLOYMENT}),
+    # The look-up of the scoring URI.
+    invoke("mnistinput", MNIST),
+    invoke("mnistinput", MNIST),
+    invoke("mnistInput", SHORT),
+    invoke("mnistinput", f"{LONG}/datastores/workspaceblobstore/paths/{ENDPOINT}/mnist"),
     (
-        f"/batchEndpoints/{ENDPOINT}",
-        guide.DEFAULT,
-        "SetDefaultDeployment",
-        {"endpoint_name": ENDPOINT, "deployment_name": DEPLOYMENT},
-    ),
-    (
-        "/data/mnist/versions/1",
-        guide.DATA,
         "RegisterData",
         {
             "name": "mnist",
@@ -118,113 +123,139 @@ PUTS: list[tuple[str, str, str, dict[str, Any]]] = [
             "description": "Mnist data asset",
         },
     ),
+    invoke("mnistInput", "azureml://locations/eastus/workspaces/emulator/data/mnist/versions/1/"),
+    invoke("mnistInput", f"{MNIST}/0.png", "uri_file"),
+    invoke(
+        "mnistInput",
+        SHORT,
+        outputs={
+            "mnistOutput": {
+                "path": f"azureml://datastores/workspaceblobstore/paths/{ENDPOINT}/mnistOutput/mnist.csv"
+            }
+        },
+    ),
+    ("DeleteBatchEndpoint", {"endpoint_name": ENDPOINT}),
 ]
-# How the guide invokes: kind and URI of the input.
-INPUTS = [
-    ("UriFolder", MNIST),
-    ("UriFolder", SHORT),
-    ("UriFolder", f"azureml://{guide.LONG}/datastores/workspaceblobstore/paths/{ENDPOINT}/mnist"),
-    ("UriFolder", "azureml://locations/eastus/workspaces/emulator/data/mnist/versions/1/"),
-    ("UriFile", f"{MNIST}/0.png"),
-]
+
+
+def commands() -> list[tuple[str, str, str]]:
+    """Return method, URL and body of each curl of the script, with its variables."""
+    _, *told = SCRIPT.read_text().split("curl --location --request ")
+    return [
+        command(text.replace('$(echo \\"$CONDA_FILE\\")', json.dumps(CONDA).replace('"', '\\"')))
+        for text in told
+    ]
+
+
+def command(text: str) -> tuple[str, str, str]:
+    method, url = text.split()[:2]
+    body = re.search(r'--data-raw "(.*?)(?<!\\)"', text, re.DOTALL)
+    unquoted = re.sub(r'\\(["\\])', r"\1", body[1]) if body else ""
+    return method, url.strip('"'), unquoted
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Run an emulator of its own, with the guide's api-version, and what the guide's variables hold."""
+    """Run an emulator with what the guide uploads, and a connection with the guide's api-version."""
+    local = tmp_path_factory.mktemp("local") / "code"
+    local.mkdir()
+    (local / "score.py").write_text(SCORE)
     with Emulator(speed=40) as running, pytest.MonkeyPatch.context() as patch:
         service = Service(running)
         service.connection["extra"]["api_version"] = "2022-05-01"
         patch.setenv("AIRFLOW_CONN_AZURE_ML_DEFAULT", json.dumps(service.connection))
-        shell = guide.Shell(running.url)
-        store = shell.curl("GET", "/datastores", isDefault="true").json()["value"][0]
-        container = store["properties"]["containerName"]
-        shell.variables |= {
-            "AZUREML_DEFAULT_DATASTORE": store["name"],
-            "BLOB_URI_ROOT": f"{BLOBS}/{container}",
-            "CONDA_FILE": json.dumps(CONDA),
-        }
-        shell.upload(f"/blob/emulatorstore/{container}/score/digit_identification.py", guide.SCRIPT.encode())
-        shell.upload(f"/blob/emulatorstore/{container}/model/weights.txt", b"seven")
-        for place in ("pipelinedata/sampledata/mnist", f"emulatorstore/{container}/{ENDPOINT}/mnist"):
-            shell.upload(f"/blob/{place}/0.png", b"image")
-        yield SimpleNamespace(service=service, shell=shell, root=f"{BLOBS}/{container}")
-        shell.azure.http.close()
+        azure = emulators.Azure(running.url)
+        store = azure.get("/datastores/workspaceblobstore").json()["properties"]
+        blobs = f"{store['accountName']}/{store['containerName']}"
+        for path, content in (
+            (f"{blobs}/score/digit_identification.py", SCORE),
+            (f"{blobs}/model/weights.txt", "seven"),
+            (f"{blobs}/{ENDPOINT}/mnist/0.png", "image"),
+            ("pipelinedata/sampledata/mnist/0.png", "image"),
+        ):
+            headers = azure.storage | {"x-ms-blob-type": "BlockBlob", "x-ms-version": "2021-08-06"}
+            azure.http.put(f"/blob/{path}", content=content, headers=headers).raise_for_status()
+        azure.http.close()
+        root = f"https://{store['accountName']}.blob.core.windows.net/{store['containerName']}"
+        yield SimpleNamespace(service=service, root=root, local=str(local), url=running.url)
 
 
-def run(lab, operator, **said):
-    """Run an operator; return what it sent that changes something, and what it returned."""
-    lab.service.reset()
-    one = getattr(azure_ml, f"AzureML{operator}Operator")(task_id="t", poll_interval=1, **said)
-    returned = Task(run_id=str(said)).run(one, root=lab.root)
-    changes = [entry for entry in lab.service.requests() if entry["method"] in ("PUT", "POST", "DELETE")]
-    return [entry for entry in changes if entry["plane"] in ("arm", "batch")], returned
+def filled(lab: Any, text: str) -> str:
+    """Return a text of the script with its variables filled in."""
+    return Template(text).safe_substitute(VARIABLES | {"BLOB_URI_ROOT": lab.root})
 
 
 def plain(value: Any) -> Any:
-    """Return a body with numbers as numbers, and keys in one case: the service takes both."""
+    """Return a body with numbers as numbers and keys in one case: the service takes both."""
     if isinstance(value, dict):
         return {key[:1].lower() + key[1:]: plain(item) for key, item in value.items()}
     return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
-def printed(lab, body: str, **variables: str) -> Any:
-    """Return a body of the guide with its variables filled in."""
-    return plain(wire.loads(Template(body).substitute(lab.shell.variables | variables).encode()))
+def without_own(body: Any, operator: str) -> Any:
+    """Return a body without what a task adds to the guide's."""
+    if operator == "BatchEndpoint":
+        # The marks by which a task finds its own job again.
+        own: tuple[str, ...] = ("tags", "properties")
+    elif operator == "SetDefaultDeployment":
+        # It is a PUT of the whole, with what the service itself has added to that.
+        own = ("properties",)
+    else:
+        return body
+    kept = {key: value for key, value in body["properties"].items() if key not in own}
+    return {**body, "properties": kept}
 
 
-@pytest.mark.parametrize(("path", "body", "operator", "said"), PUTS, ids=[one[2] for one in PUTS])
-def test_each_resource_is_put_as_the_guide_does(lab, path, body, operator, said):
-    """One request: the same method, URL and body; where the endpoint is changed, with what it had already."""
-    (sent,), _ = run(lab, operator, **said)
-
-    assert (sent["method"], sent["path"]) == ("PUT", WORKSPACE + path)
-    assert sent["query"] == "api-version=2022-05-01"
-    wanted, found = printed(lab, body), plain(sent["body"])
-    if operator == "SetDefaultDeployment":
-        # It is a PUT of the whole, and the service itself has added to that.
-        found["properties"].pop("properties")
-    assert found == wanted
+def run(lab: Any, operator: str, said: dict[str, Any]) -> tuple[list[dict[str, Any]], Any]:
+    """Run a task; return the requests that it sent to the service, and what it returned."""
+    lab.service.reset()
+    one = getattr(azure_ml, f"AzureML{operator}Operator")(task_id="t", poll_interval=1, **said)
+    returned = Task(run_id=str(said)).run(one, root=lab.root, local=lab.local)
+    return [entry for entry in lab.service.requests() if entry["plane"] in ("arm", "batch")], returned
 
 
-@pytest.mark.parametrize(("kind", "uri"), INPUTS)
-def test_each_form_of_input_is_invoked_as_the_guide_does(lab, kind, uri):
-    """One POST to the scoring URI, with the same body; and the job succeeds."""
-    said = {"type": {"UriFolder": "uri_folder", "UriFile": "uri_file"}[kind], "path": uri}
-    (sent,), job = run(lab, "BatchEndpoint", endpoint_name=ENDPOINT, inputs={"mnistInput": said})
-
-    assert (sent["method"], sent["query"]) == ("POST", "")
-    assert sent["path"].endswith("/jobs")
-    assert plain(without_own(sent["body"])) == printed(lab, guide.INPUT, KIND=kind, URI=uri)
-    assert job["state"] == "succeeded"
+def test_every_command_has_a_task():
+    """The script has seventeen commands."""
+    assert len(commands()) == len(TASKS) == 17
+    assert [bool(body) for _, _, body in commands()].count(False) == 3
 
 
-def test_the_output_goes_where_the_guide_says(lab):
-    """The body with InputData and OutputData; and a deployment of one's choice is named in the header."""
-    place = f"azureml://datastores/workspaceblobstore/paths/{ENDPOINT}/mnistOutput/mnist.csv"
-    (sent,), job = run(
-        lab,
-        "BatchEndpoint",
-        endpoint_name=ENDPOINT,
-        deployment_name=DEPLOYMENT,
-        inputs={"mnistInput": {"type": "uri_folder", "path": SHORT}},
-        outputs={"mnistOutput": {"path": place}},
-    )
+@pytest.mark.parametrize("number", range(17), ids=[f"{number}-{one[0]}" for number, one in enumerate(TASKS)])
+def test_a_task_sends_what_the_command_sends(lab, number):
+    """The same method, URL and body, once; trailing commas, numbers as texts and a first capital aside."""
+    method, address, body = commands()[number]
+    operator, said = TASKS[number]
+    requests, returned = run(lab, operator, said)
 
-    assert plain(without_own(sent["body"])) == printed(lab, guide.OUTPUT)
+    path = filled(lab, re.sub("|".join(map(re.escape, HOSTS)), "", address))
+    sent = [one for one in requests if one["method"] == method]
+    if address == "$SCORING_URI":
+        sent = [one for one in sent if one["plane"] == "batch" and one["path"].endswith("/jobs")]
+    else:
+        urls = [f"{one['path']}?{one['query']}" for one in sent]
+        assert normal(path) in map(normal, urls)
+        sent = [one for one, url in zip(sent, urls, strict=True) if normal(url) == normal(path)]
+    if method != "GET":
+        assert len(sent) == 1
+        wanted = plain(wire.loads(filled(lab, body).encode())) if body else None
+        assert plain(without_own(sent[0]["body"], operator)) == wanted
+    if operator == "BatchEndpoint":
+        assert returned["state"] == "succeeded"
+
+
+def normal(url: str) -> tuple[str, list[str]]:
+    """Return a URL with its parameters in one order."""
+    path, _, query = url.partition("?")
+    return path, sorted(query.split("&"))
+
+
+def test_a_deployment_that_is_not_the_default_is_named_in_the_header(lab):
+    """As the guide's tip says: azureml-model-deployment."""
+    for operator, said in TASKS[:8]:
+        run(lab, operator, said)
+    operator, said = invoke("mnistInput", MNIST, deployment_name=DEPLOYMENT)
+    requests, job = run(lab, operator, said)
+
+    (sent,) = [one for one in requests if one["method"] == "POST"]
     assert sent["headers"]["azureml-model-deployment"] == DEPLOYMENT
     assert job["state"] == "succeeded"
-
-
-def without_own(body: Any) -> Any:
-    """Return a body without the marks by which a task finds its own job again."""
-    kept = {key: value for key, value in body["properties"].items() if key not in ("tags", "properties")}
-    return {"properties": kept}
-
-
-def test_the_endpoint_is_deleted_as_the_guide_does(lab):
-    """One DELETE, without a body."""
-    (sent,), existed = run(lab, "DeleteBatchEndpoint", endpoint_name=ENDPOINT)
-
-    assert (sent["method"], sent["path"]) == ("DELETE", f"{WORKSPACE}/batchEndpoints/{ENDPOINT}")
-    assert (sent["query"], sent["body"], existed) == ("api-version=2022-05-01", None, True)

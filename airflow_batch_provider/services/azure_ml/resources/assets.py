@@ -6,12 +6,17 @@ Sources: the REST guide for batch scoring, and recorded bodies in azure-sdk-for-
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.flow import Flow
+from airflow_batch_provider.services.azure_ml.answers import inner
 from airflow_batch_provider.services.azure_ml.resources import fields
+from airflow_batch_provider.services.azure_ml.resources.ensure import get
 from airflow_batch_provider.services.azure_ml.resources.resource import Resource, version
 from airflow_batch_provider.services.azure_ml.uris import parse
+from airflow_batch_provider.services.azure_ml.workspace import Workspace
 from airflow_batch_provider.values import shown
 
 _MODEL_TYPES = {
@@ -20,6 +25,7 @@ _MODEL_TYPES = {
     "triton_model": "triton_model",
 }
 _DATA_TYPES = {"uri_folder": "uri_folder", "uri_file": "uri_file"}
+_PATHS = ("codeUri", "modelUri", "dataUri")
 _OS = {"linux": "Linux", "windows": "Windows"}
 
 
@@ -219,6 +225,23 @@ def component(
         **_said(description, tags, fields.texts("properties", properties)),
     }
     return _version("components", "component", name, number, fields.body(said, extra_properties))
+
+
+def as_registered(workspace: Workspace, wanted: Resource) -> Flow[Resource]:
+    """Return a version that is named by its content, with the path that it is registered with, if it is.
+
+    The same content may have been uploaded under another name; the version that exists is as good.
+
+    Args:
+        workspace: Where.
+        wanted: A version of code, a model or data whose number was made from its content.
+
+    Raises:
+        BatchError: The look-up failed.
+    """
+    found = inner((yield from get(workspace, wanted)) or {}, "properties")
+    paths = {key: found[key] for key in _PATHS if key in wanted.body["properties"] and found.get(key)}
+    return replace(wanted, body=fields.merged(wanted.body, {"properties": paths}))
 
 
 def _version(kind: str, word: str, name: Any, number: Any, properties: dict[str, Any]) -> Resource:
