@@ -233,8 +233,9 @@ class AzureMLCreateBatchDeploymentOperator(AzureMLCreateOperator):
         return resources.deployment(**said)
 
     def _following(self, hook: AzureMLHook, operation: Any) -> Any:
+        *_, kind, _ = operation.resource_url.partition("?")[0].split("/")
         # What is waited for next is the endpoint's operation, after which nothing follows.
-        if not self.set_default or "/deployments/" not in operation.resource_url:
+        if not self.set_default or kind != "deployments":
             return None
         return hook.run(hook.resources.set_default(self.endpoint_name, self.deployment_name))
 

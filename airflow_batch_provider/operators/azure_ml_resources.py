@@ -43,8 +43,8 @@ class AzureMLResourceOperator(BaseOperator):
             it.
         deferrable: Whether it waits in the triggerer. Default: ``[operators] default_deferrable``.
         poll_interval: Longest seconds between two looks; a young operation is looked at more often.
-        timeout: Seconds, or a ``timedelta``, after which the task fails and leaves the operation going on;
-            ``None`` for no limit but ``execution_timeout``.
+        timeout: Seconds, or a ``timedelta``, from an operation's start, after which the task fails and leaves
+            it going on; ``None`` for no limit but ``execution_timeout``.
         outage_tolerance: Seconds without a good answer after which the task fails.
         **kwargs: Of Airflow's ``BaseOperator``.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
@@ -15,6 +16,8 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralError, TaskDeferralTimeout
 
 from airflow_batch_provider import errors
+from airflow_batch_provider.hooks.azure_ml import AzureMLHook
+from airflow_batch_provider.jobs import Watch
 from airflow_batch_provider.operators import azure_ml
 from airflow_batch_provider.operators.azure_ml import (
     AzureMLBatchEndpointOperator,
@@ -25,6 +28,7 @@ from airflow_batch_provider.operators.azure_ml import (
     AzureMLDeleteComputeOperator,
     AzureMLSetDefaultDeploymentOperator,
 )
+from airflow_batch_provider.services.azure_ml.resources.assets import component
 
 from .needed import needed
 
@@ -346,9 +350,6 @@ def test_an_execution_timeout_names_its_resource(emulator, task, name, monkeypat
 
 def test_a_pipeline_component_is_deployed_by_a_version_that_knows_it(emulator, task, ready):
     """The connection's default api-version knows no such deployment; the request takes one that does."""
-    from airflow_batch_provider.hooks.azure_ml import AzureMLHook
-    from airflow_batch_provider.services.azure_ml.resources.assets import component
-
     hook = AzureMLHook()
     hook.open()
     spec = {"type": "pipeline", "jobs": {}}
@@ -407,6 +408,51 @@ def test_the_values_of_variables_stay_with_the_service(emulator, task, ready):
     made = task.run(deployment(endpoint_name=ready, environment_variables={"KEY": "planted-secret"}))
 
     assert made["properties"]["environmentVariables"] == {"KEY": "***"}
+
+
+def test_a_signature_is_sent_and_shown_nowhere(emulator, task, name):
+    """A signed URL reaches the service; neither the task's fields nor what it returns show the signature."""
+    signed = "https://store.blob.core.windows.net/c/d?sp=r&sig=S3CR3Tsignature"
+    made = task.run(register("Data", name=name, version=1, path=signed))
+
+    assert made["properties"]["dataUri"].endswith("sig=***")
+    # Shown as ***, the whole is not taken for another path: nothing is sent again.
+    task.run(register("Data", name=name, version=1, path=signed))
+    assert sent(emulator) == [("PUT", f"data/{name}/versions/1")]
+    with pytest.raises(errors.Conflict) as caught:
+        task.run(register("Data", name=name, version=1, path=signed.replace("c/d", "c/e")))
+    assert "S3CR3T" not in str(caught.value)
+
+
+@both_ways
+def test_another_workspace(emulator, task, name, deferrable):
+    """What a task gives instead of the connection's workspace counts for every request, deferred ones too."""
+    task.run(compute(compute_name=name, workspace_name="elsewhere", deferrable=deferrable))
+
+    paths = [one["path"] for one in emulator.requests() if one["plane"] == "arm"]
+    assert paths
+    assert all("/workspaces/elsewhere" in path or "perationsStatus" in path for path in paths)
+
+
+def test_the_hook_does_the_same_in_both_worlds(emulator, name):
+    """One flow is carried out by ``run`` in a worker and by ``arun`` in an event loop."""
+    hook = AzureMLHook()
+    hook.open()
+    resources, wanted = hook.resources, hook.resources.batch_endpoint(name)
+
+    async def elsewhere():
+        ensured = await hook.arun(resources.ensure(wanted))
+        return await hook.arun(resources.follow(ensured.operation, Watch(poll_interval=1)))
+
+    made = asyncio.run(elsewhere())
+    assert made.resource == hook.run(resources.get(wanted))
+    assert name in [one["name"] for one in hook.run(resources.list("batchEndpoints"))]
+    assert hook.run(resources.ensure(wanted)).action == "unchanged"
+    assert hook.run(resources.delete_deployment(name, "none")).action == "gone"
+    gone = hook.run(resources.delete_endpoint(name))
+    assert hook.run(resources.follow(gone.operation, Watch(poll_interval=1))).done
+    with pytest.raises(errors.NotFound, match=f"no batch endpoint '{name}'"):
+        hook.run(resources.get(wanted))
 
 
 def test_what_a_deployment_names_and_is_not_there(emulator, task, ready):
