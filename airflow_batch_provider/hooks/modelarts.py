@@ -61,6 +61,8 @@ class ModelArtsHook(BatchHook):
 
     Args:
         modelarts_conn_id: The connection's id.
+        region: Instead of the connection's. The project is then looked up, unless it is given, too.
+        project_id: Instead of the connection's.
     """
 
     conn_name_attr = "modelarts_conn_id"
@@ -68,8 +70,16 @@ class ModelArtsHook(BatchHook):
     conn_type = "modelarts"
     hook_name = "Huawei Cloud ModelArts"
 
-    def __init__(self, modelarts_conn_id: str = default_conn_name, *, logger_name: str | None = None) -> None:
+    def __init__(
+        self,
+        modelarts_conn_id: str = default_conn_name,
+        *,
+        region: str | None = None,
+        project_id: str | None = None,
+        logger_name: str | None = None,
+    ) -> None:
         super().__init__(modelarts_conn_id, logger_name=logger_name)
+        self._place = {"region": region, "project_id": project_id}
         self._connection: ModelArtsConnection | None = None
 
     def _read(self, connection: Any, extra: dict[str, Any]) -> None:
@@ -79,6 +89,7 @@ class ModelArtsHook(BatchHook):
             password=connection.password,
             host=host_of(connection),
             extra=extra,
+            **self._place,
         )
 
     def _is_read(self) -> bool:
