@@ -36,7 +36,7 @@ def elsewhere(modelarts, monkeypatch, request):
 @both_ways
 @pytest.mark.parametrize("given", [("region",), ("region", "project_id")], ids=" and ".join)
 def test_each_task_may_work_in_a_region_of_its_own(modelarts, task, elsewhere, given, deferrable):
-    """Templates and all: create, start, wait, follow and delete where the task says, in the triggerer, too."""
+    """With templates: create, start, wait, follow and delete where the task says, in the triggerer, too."""
     place = {name: f"{{{{ params.{name} }}}}" for name in given}
     name = f"flow-{uuid4().hex[:8]}"
 
