@@ -243,6 +243,28 @@ def test_a_failed_execution_fails_the_task_and_is_named(modelarts, task, deferra
     assert caught.value.job_url.startswith(modelarts.url)
 
 
+@both_ways
+def test_a_failure_tells_the_last_lines_of_the_training_log(modelarts, task, deferrable):
+    """What the script itself has said is in the task's error, not only that it failed."""
+    flow = definition(parameters=[{"name": "epochs", "type": "str", "default": "1"}])
+
+    with pytest.raises(errors.JobFailed) as failure:
+        task.run(
+            operator(
+                workflow=flow,
+                parameters={"epochs": "many"},
+                data={"letters": "obs://lab/in/"},
+                deferrable=deferrable,
+            )
+        )
+
+    told = str(failure.value)
+    assert "Step 'train' is failed: ModelArts.0010: The training process exited with code 2" in told
+    assert "The last lines of worker-0 of training job" in told
+    assert "  | usage: train.py" in told
+    assert "argument --epochs: invalid int value: 'many'" in told.partition("  | ")[2]
+
+
 @both_kinds
 @both_ways
 def test_a_try_after_a_crash_takes_the_execution_up_again(modelarts, task, deferrable):

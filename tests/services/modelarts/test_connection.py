@@ -255,7 +255,7 @@ def test_the_emulator_is_in_every_region():
         (
             {**OWN, "endpoint": "https://modelarts.x.com", "obs_endpoint": "https://obs.x.com"},
             {"region": ELSEWHERE},
-            "has the endpoint and obs_endpoint of its own region, cn-north-4. Use a connection of that region",
+            "has the endpoint and obs_endpoint of its own region, cn-north-4. Use a connection of that",
         ),
     ],
 )
