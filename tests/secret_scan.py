@@ -4,7 +4,8 @@ It sees what tests log and print, the text of each error of ours, each entry of 
 the test harnesses hand to Airflow (see `look`), and every file of every Airflow home: logs and database, with
 what Airflow encrypts there. Variables are none of its business: a test may hold a secret, and send it.
 
-It knows planted secrets, the emulator's tokens, keys of storage accounts, and signatures of signed URLs.
+It knows planted secrets, the emulator's tokens and temporary keys, keys of storage accounts, and signatures
+of signed URLs.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLIENT_SECRET = "planted-secret-of-a-client"
+SECRET_KEY = "planted-secret-of-an-access-key"
+IAM_PASSWORD = "planted-secret-of-an-iam-user"
+HUAWEI_ACCOUNT = f"{{access_keys: {{PLANTEDACCESSKEY0000: {SECRET_KEY}}}, password: {IAM_PASSWORD}}}"
+"""For the section ``modelarts`` of an emulator's set-up file."""
 FERNET_KEY = "cGxhbnRlZCwgYW5kIGtub3duIHRvIHRoZSBzY2FuISE="
 """Of the Airflows under test, so that what they encrypt can be read here."""
 

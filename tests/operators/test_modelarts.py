@@ -14,6 +14,7 @@ from airflow_batch_provider.auth import iam_tokens_of
 from airflow_batch_provider.hooks.modelarts import ModelArtsHook
 from airflow_batch_provider.operators.modelarts import ModelArtsWorkflowOperator
 from airflow_batch_provider.sensors import BatchOutputSensor
+from tests.secret_scan import IAM_PASSWORD, SECRET_KEY
 
 START = {"method": "POST", "path": "/executions$"}
 POLL = {"method": "GET", "path": "/executions/[^/]+$"}
@@ -584,7 +585,7 @@ def test_secrets_are_shown_nowhere(modelarts, task):
     shown = json.dumps([logs, task.instance.xcoms, task.store, repr(caught.value), task.events], default=str)
     hook = ModelArtsHook()
     hook.open()
-    secrets = {"emulator-secret-key"}
+    secrets = {SECRET_KEY, IAM_PASSWORD}
     if hook.connection.auth == "token":
         secrets.add(iam_tokens_of(hook.connection).get("Huawei Cloud").value)
     assert not [secret for secret in secrets if secret in shown + repr(hook.connection)]

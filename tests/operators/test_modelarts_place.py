@@ -18,21 +18,20 @@ from airflow_batch_provider.sensors import ModelArtsExecutionSensor
 
 STEPS = [{"name": "train", "type": "model", "properties": {"emulator": {"run_seconds": 0.1}}}]
 both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["in the worker", "deferred"])
+both_kinds = pytest.mark.parametrize("modelarts", ["aksk", "token"], indirect=True)
 
 
-@pytest.fixture(params=["aksk", "token"])
-def elsewhere(modelarts, monkeypatch, request):
+@pytest.fixture
+def elsewhere(modelarts, monkeypatch):
     """Have the connection name a project and a region where none of the emulator's is; return these."""
     found = json.loads(json.dumps(modelarts.connection))
     here = {name: found["extra"][name] for name in ("region", "project_id")}
-    if request.param == "token":
-        found |= {"login": "", "password": "emulator"}
-        found["extra"] |= {"auth": "token", "iam_user": "emulator", "iam_domain": "emulator"}
     found["extra"] |= {"region": "cn-east-3", "project_id": "0" * 32}
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(found))
     return here
 
 
+@both_kinds
 @both_ways
 @pytest.mark.parametrize("given", [("region",), ("region", "project_id")], ids=" and ".join)
 def test_each_task_may_work_in_a_region_of_its_own(modelarts, task, elsewhere, given, deferrable):
@@ -70,6 +69,7 @@ def test_each_task_may_work_in_a_region_of_its_own(modelarts, task, elsewhere, g
     assert asked == {elsewhere["project_id"]}
 
 
+@both_kinds
 def test_a_project_of_the_tasks_own_is_asked(modelarts, task, elsewhere):
     """With the project alone, nothing is looked up by the region."""
     hook = ModelArtsHook(project_id=elsewhere["project_id"])
