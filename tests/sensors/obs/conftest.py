@@ -83,6 +83,11 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 class Bucket:
     """A bucket of a test's own, in one of the stores."""
 
+    login = (
+        f"AWS4-HMAC-SHA256 Credential={ACCESS}/20260101/us-east-1/s3/aws4_request, "
+        "SignedHeaders=host, Signature=0"
+    )
+
     def __init__(self, connection: dict[str, Any], name: str) -> None:
         self.connection = connection
         self.name = name
@@ -105,9 +110,8 @@ class Bucket:
 
     def call(self, method: str, key: str = "") -> None:
         """Make a request that names the access key, as either store wants it at least."""
-        credential = f"AWS4-HMAC-SHA256 Credential={ACCESS}/20260101/us-east-1/s3/aws4_request"
-        headers = {"Authorization": f"{credential}, SignedHeaders=host, Signature=0"}
         url = f"{self.endpoint}/{self.name}{key}"
+        headers = {"Authorization": self.login}
         httpx.request(method, url, headers=headers, content=b"", trust_env=False).raise_for_status()
 
 
