@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +31,9 @@ class Operations:
         self._count += 1
         began = time.monotonic()
         try:
-            answer = operation()
+            # Some clients print dots while they wait, which would begin the next line.
+            with contextlib.redirect_stdout(sys.stderr):
+                answer = operation()
             words = "" if answer is not False else "it is not so"
         except Exception as error:  # noqa: BLE001 - any is a failure of this operation only
             answer, words = False, f"{type(error).__name__}: {error}".replace("\n", " ")[:600]

@@ -136,6 +136,8 @@ def _shown_execution(one: Execution, world: World) -> dict[str, Any]:
         "states": _states(one.states),
         "createdAt": one.created_at,
         "labels": one.labels,
+        "parameters": _given(one, "parameters"),
+        "data": _given(one, "data_requirements"),
         "steps": [
             {
                 "name": step.name,
@@ -152,6 +154,10 @@ def _shown_execution(one: Execution, world: World) -> dict[str, Any]:
         "attempts": one.attempts,
         "error": next((step.error for step in one.steps if step.error), None),
     }
+
+
+def _given(one: Execution, section: str) -> dict[str, Any]:
+    return {item["name"]: item.get("value", item.get("default")) for item in one.definition[section]}
 
 
 def _states(states: list[list[Any]]) -> list[dict[str, Any]]:

@@ -356,6 +356,12 @@ def model_jobs(ml: MLClient, done: Operations, folder: Path, names: Names) -> No
         "batch_deployments.list_jobs",
         lambda: {one.name for one in listed(names.endpoint, name="blue")} == jobs,
     )
+    update = partial(ml.jobs.update, job, display_name="renamed", tags={"tried": "yes"})
+    done("jobs.update", lambda: update().tags["tried"] == "yes")
+    done("it has its new name", lambda: ml.jobs.get(job).display_name == "renamed")
+    done("jobs.archive", lambda: ml.jobs.archive(job) is None)
+    done("it is not listed", lambda: job not in {one.name for one in ml.jobs.list()})
+    done("jobs.restore", lambda: ml.jobs.restore(job) is None)
     done("jobs.list", lambda: {one.name for one in ml.jobs.list()} >= jobs)
 
 

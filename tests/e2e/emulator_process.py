@@ -17,6 +17,7 @@ import yaml
 
 from airflow_batch_provider.demo import __file__ as demo_file
 from airflow_batch_provider.demo import digits
+from airflow_batch_provider.emulator.modelarts.account import Account
 
 SECRET = "planted-secret-7f3a"
 SIMULATED = {
@@ -26,6 +27,13 @@ SIMULATED = {
         "endless": {"emulator": {"run_seconds": 100000}},
     },
 }
+
+
+def workflow(seconds: float) -> dict:
+    """Return a workflow of one step that only takes its time."""
+    step = {"name": "train", "type": "model", "properties": {"emulator": {"run_seconds": seconds}}}
+    rows = {"name": "rows", "type": "obs", "delay": True, "used_steps": ["train"]}
+    return {"steps": [step], "data_requirements": [rows]}
 
 
 class EmulatorProcess:
@@ -42,6 +50,7 @@ class EmulatorProcess:
         setup = folder / "deployment" / "setup.yml"
         content = yaml.safe_load(setup.read_text())
         content["endpoints"]["simulated"] = SIMULATED
+        content["modelarts"]["workflows"] = {"brief": workflow(5), "endless": workflow(100000)}
         setup.write_text(yaml.safe_dump(content))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -63,6 +72,28 @@ class EmulatorProcess:
                 "subscriptionId": "00000000-0000-0000-0000-000000000000",
                 "resource_group_name": "emulator",
                 "workspace_name": "emulator",
+            },
+        }
+
+    @property
+    def connections(self) -> dict[str, dict]:
+        """Both services' connections by id."""
+        return {"azure_ml_default": self.connection, "modelarts_default": self.modelarts_connection}
+
+    @property
+    def modelarts_connection(self) -> dict:
+        account = Account()
+        access, secret = next(iter(account.keys.items()))
+        return {
+            "conn_type": "modelarts",
+            "host": self.url,
+            "login": access,
+            "password": secret,
+            "extra": {
+                "region": account.region,
+                "project_id": account.project_id,
+                "iam_endpoint": self.url,
+                "obs_endpoint": f"{self.url}/obs",
             },
         }
 
@@ -101,8 +132,11 @@ class EmulatorProcess:
 
     def jobs(self, endpoint: str = "digits") -> list[dict]:
         """Return what the emulator knows of the jobs that an endpoint really accepted."""
-        jobs = self.control("GET", "jobs").json()["jobs"]
-        return [job for job in jobs if job["endpoint"] == endpoint]
+        return self.control("GET", f"jobs?endpoint={endpoint}").json()["jobs"]
+
+    def executions(self, workflow: str) -> list[dict]:
+        """Return the same of the executions of a workflow."""
+        return self.control("GET", f"jobs?workflowName={workflow}").json()["jobs"]
 
 
 def until(ready, seconds, what):

@@ -453,6 +453,10 @@ class TestDeployments:
                 {"model": {"referenceType": "Id", "assetId": WORKSPACE + "/models/no/versions/1"}},
                 ["models/no", "PUT"],
             ),
+            (
+                {"compute": WORKSPACE.replace("workspaces/emulator", "workspaces/x") + "/computes/cluster"},
+                ["properties.compute", "another workspace"],
+            ),
             ({"codeConfiguration": {"codeId": WORKSPACE + "/codes/no/versions/1"}}, ["codes/no/versions/1"]),
             ({"codeConfiguration": {"codeId": WORKSPACE + "/codes/score/versions/1"}}, ["scoringScript"]),
             ({"codeConfiguration": None}, ["codeConfiguration", "MLflow"]),
