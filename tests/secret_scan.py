@@ -15,7 +15,7 @@ import os
 import re
 import sqlite3
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,10 +151,20 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Look into the Airflow homes that tests left, and fail the run if anything was found."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:  # One of several processes, below whose controller's folder its own is.
+        told["leaks"] = [asdict(leak) for leak in LEAKS]
+        return
     for database in session.config._tmp_path_factory.getbasetemp().rglob("airflow.db"):
         look_into(database.parent)
     if LEAKS:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what one of several processes has seen."""
+    LEAKS.extend(Leak(**leak) for leak in getattr(node, "workeroutput", {}).get("leaks", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -102,24 +102,26 @@ def folder():
         yield Path(folder)
 
 
-def run(folder, tests):
+def run(folder, tests, *options):
     (folder / "test_it.py").write_text(tests)
     (folder / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-p", "tests.secret_scan", f"--basetemp={folder / 'tmp'}"]
     return subprocess.run(
-        [*command, "-c", folder / "pytest.ini", folder],
+        [*command, *options, "-c", folder / "pytest.ini", folder],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=180,
         check=False,
     )
 
 
-def test_each_way_out_is_watched(folder):
+@pytest.mark.parametrize("options", [(), ("--numprocesses", "2")], ids=["alone", "shared"])
+def test_each_way_out_is_watched(folder, options):
     """Every test passes and the run fails; each leak is named with its place and test, and not repeated."""
-    done = run(folder, LEAKY)
+    done = run(folder, LEAKY, *options)
 
     told = [line for line in done.stdout.splitlines() if " secret after " in line]
     for where, kind, test in [
