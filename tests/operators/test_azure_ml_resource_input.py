@@ -29,7 +29,7 @@ LITERALS = {
     "no node": (AzureMLCreateComputeOperator, {"max_nodes": 0}, "max_nodes is 0"),
     "the others are templates": (
         AzureMLCreateComputeOperator,
-        {"compute_name": X, "vm_size": X, "max_nodes": X, "tier": "cheap"},
+        {"compute_name": X, "vm_size": X, "max_nodes": X, "extra_properties": {"x": [X]}, "tier": "cheap"},
         "tier is 'cheap'",
     ),
     "endpoint name": (AzureMLCreateBatchEndpointOperator, {"endpoint_name": "a_b"}, "endpoint_name is 'a_b'"),

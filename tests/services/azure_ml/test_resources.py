@@ -570,7 +570,7 @@ def test_deleting(response, done):
         operation = played.returned.operation
         assert (played.returned.action, operation.done, operation.deleting) == ("deleted", done, True)
         assert played.asked == [("arm", verb, f"{WORKSPACE.id}{path}") for verb in ("GET", "DELETE")]
-        assert "is being deleted" in played.returned.text
+        assert ("is deleted" if done else "is being deleted") in played.returned.text
 
 
 def test_what_is_gone_is_deleted():
