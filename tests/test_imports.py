@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "retries": {"errors", "checks"},
     "masking": set(),
     "hooks": LEAVES | {"drive", "services", "auth", "storage", PACKAGE},
-    "triggers": LEAVES | {"hooks"},
+    "triggers": LEAVES | {"hooks", "masking"},
     "operators": LEAVES | {"hooks", "triggers", "links", "masking"},
     "sensors": LEAVES | {"hooks", "triggers", "links", "masking"},
     "emulator": set(),

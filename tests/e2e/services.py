@@ -62,7 +62,9 @@ MODELARTS = ServiceUnderTest(
     plane="modelarts",
     look_up={"method": "GET", "path": "/workflows$"},
     submit={"method": "POST", "path": "/executions$"},
-    jobs=lambda emulator: [*emulator.executions("brief"), *emulator.executions("endless")],
+    jobs=lambda emulator: [
+        job for name in ("failing", "brief", "endless") for job in emulator.executions(name)
+    ],
     folder=lambda job: job["data"]["rows"]["obs_url"].strip("/").rpartition("/")[2],
     running=lambda job: job["status"] == "running" and not _stops(job),
     ending=lambda job: job["status"] == "stopped" or _stops(job),
