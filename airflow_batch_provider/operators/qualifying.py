@@ -74,11 +74,13 @@ def reason_for_worker(facts: Facts) -> str:
     return f"its arguments have {size} characters, more than {LARGEST}" if size > LARGEST else ""
 
 
+_ODD_KEY = object()
+
+
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            # A key is not rendered, and JSON knows none but texts.
-            yield from _leaves(f"{path}.{key}", inner if isinstance(key, str) else key)
+            yield from _leaves(f"{path}.{key}", inner if isinstance(key, str) else _ODD_KEY)
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             yield from _leaves(f"{path}[{index}]", inner)
@@ -87,6 +89,8 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _about(leaf: Any) -> str:
+    if leaf is _ODD_KEY:
+        return "is under a key that is no text"
     if hasattr(leaf, "iter_references"):
         return "takes what another task returns"
     if not isinstance(leaf, str):
@@ -112,6 +116,7 @@ def _about_template(text: str) -> str:
     from jinja2.sandbox import SandboxedEnvironment
 
     environment = SandboxedEnvironment()
+    environment.filters.update(dict.fromkeys(_FILTERS, str))
     try:
         tree = environment.parse(text)
     except TemplateSyntaxError as error:
@@ -119,7 +124,7 @@ def _about_template(text: str) -> str:
     for one in tree.find_all(nodes.Node):
         if isinstance(one, nodes.Include | nodes.Import | nodes.FromImport | nodes.Extends):
             return "holds a template that reads a file"
-        if isinstance(one, nodes.Filter) and one.name not in {*_FILTERS, *environment.filters}:
+        if isinstance(one, nodes.Filter) and one.name not in environment.filters:
             return f"uses the filter {one.name!r}"
         if isinstance(one, nodes.Test) and one.name not in environment.tests:
             return f"uses the test {one.name!r}"

@@ -15,6 +15,8 @@ SECONDS = 20.0
 LARGEST = 256 * 1024
 """How many characters it may make."""
 
+_GRACE = 1.0
+
 
 async def render(environment: Any, fields: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
     """Render every text in *fields*, in a thread.
@@ -35,7 +37,7 @@ async def render(environment: Any, fields: Mapping[str, Any], context: Mapping[s
     environment.undefined = StrictUndefined  # As in a worker: a misspelt name is an error, no empty text.
     work = _Rendering(environment, context)
     try:
-        rendered = await asyncio.wait_for(asyncio.to_thread(work.all_of, fields), SECONDS + 1)
+        rendered = await asyncio.wait_for(asyncio.to_thread(work.all_of, fields), SECONDS + _GRACE)
     except asyncio.TimeoutError:
         # Between two pieces of output it would have noticed itself; the thread goes on until the next one.
         raise _too_long(work.path) from None

@@ -57,7 +57,7 @@ def test_a_job_that_fails_is_tried_again(start, airflow, service):
 
     assert airflow.wait_for_run(run.dag, run.id, SECONDS) == "success"
     failed, done = run.jobs()
-    assert (failed["status"].lower(), done["status"]) == ("failed", service.done)
+    assert (failed["status"], done["status"]) == (service.failed, service.done)
     assert no_worker(run.task())
     assert run.task()["try_number"] == 2
     assert airflow.xcom(run.dag, run.id, "score", "job_id") == done["id"]
@@ -136,8 +136,10 @@ def test_a_job_that_fails_while_no_triggerer_is_there_ends_its_own_try(start, ai
     run = start("once_worker_free", "failing")
     until(run.jobs, 60, "a job")
     airflow.kill("triggerer")
-    until(lambda: run.jobs()[0]["status"].lower() == "failed", 30, "the job's end")
-    airflow.restart("triggerer")
+    try:
+        until(lambda: run.jobs()[0]["status"] == service.failed, 30, "the job's end")
+    finally:
+        airflow.restart("triggerer")
 
     run.end("failed")
     assert no_worker(run.task())
