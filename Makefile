@@ -15,7 +15,7 @@ export NO_PROXY := 127.0.0.1,localhost,$(or $(no_proxy),$(NO_PROXY))
 unexport no_proxy
 
 .NOTPARALLEL:
-.PHONY: help venv demo demo-modelarts emulator airflow test chaos check bench clean fresh
+.PHONY: help venv demo demo-modelarts emulator airflow test chaos conformance check bench clean fresh
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ test: $(VENV)/.dev fresh ## Run every test, then require 100 % branch coverage o
 
 chaos: $(VENV)/.dev fresh ## For each service, kill every process at every point, and submit a thousand jobs while a fifth of all goes wrong
 	CHAOS=1 CHAOS_SUBMISSIONS=1000 CHAOS_SEED=random $(python) -m pytest -s tests/chaos tests/e2e/test_durable.py tests/e2e/test_worker_free.py tests/e2e/test_boundaries.py
+
+conformance: $(VENV)/.demo fresh ## Let the vendors' own clients work against the emulator, each in an environment of its own
+	$(python) conformance $(CLIENT)
 
 check: $(VENV)/.dev fresh ## Lint, check the format, the types, and who imports whom
 	$(python) -m ruff check .

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from . import secret_scan
+from .azurite import Azurite, CannotRunError
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,3 +28,16 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     command = [sys.executable, "-m", "airflow", "db", "migrate"]
     subprocess.run(command, env=environment, check=True, timeout=180)
     return environment
+
+
+@pytest.fixture(scope="session")
+def azurite_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """Run Azurite; skip, or fail where the machine is meant to have all that it needs."""
+    try:
+        running = Azurite(tmp_path_factory.mktemp("azurite"))
+    except CannotRunError as error:
+        if os.environ.get("REQUIRE_AZURITE") == "1":
+            pytest.fail(f"{error} (REQUIRE_AZURITE is 1)", pytrace=False)
+        pytest.skip(str(error))
+    yield running
+    running.close()

@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "links": LEAVES,
     "retries": {"errors", "checks"},
     "masking": set(),
+    "assets": {"errors"},
     "hooks": LEAVES | {"drive", "services", "auth", "storage", PACKAGE},
     "triggers": LEAVES | {"hooks", "masking"},
     "operators": LEAVES | {"hooks", "triggers", "links", "masking"},

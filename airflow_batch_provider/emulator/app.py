@@ -22,6 +22,7 @@ from airflow_batch_provider.emulator import (
     entra,
     history,
     planes,
+    run_changes,
     studio,
 )
 from airflow_batch_provider.emulator.errors import ServiceError, render
@@ -78,6 +79,7 @@ def build(world: World, connections: Connections) -> ASGIApp:
         *obs_routes.ROUTES,
         *batch.ROUTES,
         *history.ROUTES,
+        *run_changes.ROUTES,
         *studio.ROUTES,
         *arm.ROUTES,
         *arm_jobs.ROUTES,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseOperator, conf
 
 from airflow_batch_provider.checks import choice, not_negative, positive
+from airflow_batch_provider.operators.assets import tell_outlets
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -400,6 +401,7 @@ class BatchOperator(BaseOperator):
         for name, place in job.outputs.items():
             self.log.info("Output %s of job %s is at %s", name, job.id, place["uri"])
         context["ti"].xcom_push(key="outputs", value=job.outputs)
+        tell_outlets(context, self.outlets, job)
         return job.to_dict()
 
     def _check_numbers(self, *, literal: bool) -> None:

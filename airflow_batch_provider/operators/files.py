@@ -14,6 +14,7 @@ from airflow_batch_provider.errors import InvalidInput
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
+    from jinja2 import Environment
 
 ENDINGS = (".yml", ".yaml", ".json")
 
@@ -41,6 +42,25 @@ def from_file(operator: BaseOperator, field: str, context: Context) -> Any:
     read = _parsed(field, value, _rendered(operator, field, value.strip(), context))
     nested = read.get(field)
     return nested if isinstance(nested, Mapping) else read
+
+
+def folders_of(operator: BaseOperator, field: str) -> list[str]:
+    """Return where relative paths in an argument's value are looked for, in this order.
+
+    Args:
+        operator: Whose argument it is.
+        field: The argument's name. If it names a file, paths in it start at its folder, as in the CLI's.
+    """
+    searched = _searched(operator.get_template_env())
+    value = getattr(operator, field)
+    if not isinstance(value, str):
+        return searched
+    files = (Path(folder, value.strip()) for folder in searched)
+    return [*(str(file.parent) for file in files if file.is_file()), *searched]
+
+
+def _searched(environment: Environment) -> list[str]:
+    return [str(folder) for folder in getattr(environment.loader, "searchpath", [])] or [str(Path.cwd())]
 
 
 def _rendered(operator: BaseOperator, field: str, name: str, context: Context) -> str:

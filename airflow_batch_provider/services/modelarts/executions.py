@@ -163,6 +163,26 @@ class ModelArtsWorkflows(Actions):
         }
         return Traces(tuple(seen.values()), found.complete)
 
+    def where(self, name: str) -> Flow[str]:
+        """Return the id of the one workflow of a name, see `workflows.Workflows.find`."""
+        workflow = yield from self.workflows.find(name)
+        return str(need(workflow, "looking up the workflow", "workflow_id"))
+
+    def recent(self, workflow_id: str, since: float) -> Flow[Traces]:
+        """List the executions of a workflow, whoever started them.
+
+        Args:
+            workflow_id: UUID.
+            since: Epoch seconds; older executions need not be told.
+        """
+        project = yield from self.ids.located(self.project)
+        found = yield from _listed(project, workflow_id, since=since)
+        seen = {
+            ref.id: Trace(ref, self.job(row, ref), alike=False)
+            for ref, row in _references(Call(project, workflow_id, "", {}), found)
+        }
+        return Traces(tuple(seen.values()), found.complete)
+
     def list(
         self,
         workflow_id: str,
