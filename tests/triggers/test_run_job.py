@@ -128,15 +128,16 @@ def test_one_job_whichever_word_is_the_last(airflow, emulator, operator, effect,
     """The triggerer dies before or after any word with Airflow or the service, once or twice in a row."""
 
     async def story(at):
-        run_id = f"{operator.__name__}-{effect}-{again}-{at}"
-        died = None
-        for one in range(again):
-            plan = Plan(at - one, effect)
+        run_id, died = f"{operator.__name__}-{effect}-{again}-{at}", ""
+        for one in range(again + 1):
+            plan = Plan(at - one if one < again else 0, effect)
             try:
-                return await run(trigger_of(operator(), run_id, deployment="brief"), plan), run_id, plan, None
+                state = await run(trigger_of(operator(), run_id, deployment="brief"), plan)
             except Death as death:
                 died = died or str(death)
-        return await run(trigger_of(operator(), run_id, deployment="brief")), run_id, plan, died
+            else:
+                return state, run_id, plan, died
+        return "", run_id, plan, died
 
     async def stories():
         _, _, plan, _ = await story(100_000)
