@@ -8,10 +8,13 @@ import pytest
 from airflow.sdk import DAG, Asset, Param, TaskGroup, task, task_group
 from airflow.serialization.serialized_objects import DagSerialization
 
+from airflow_batch_provider.errors import JobTimedOut, JobUnreachable
 from airflow_batch_provider.operators.azure_ml import AzureMLBatchEndpointOperator
 from airflow_batch_provider.operators.modelarts import ModelArtsWorkflowOperator
 from airflow_batch_provider.retries import BatchRetryPolicy
+from airflow_batch_provider.triggers.records import KEY
 from airflow_batch_provider.triggers.run_job import RunJobTrigger
+from airflow_batch_provider.triggers.tries import Tries, tries_in
 
 AZURE = {"endpoint_name": "letters", "input": "azureml:good@latest"}
 HUAWEI = {"workflow_name": "churn", "parameters": {"epochs": "{{ params.epochs }}"}}
@@ -197,3 +200,22 @@ def test_no_secret_is_stored(emulator):
 
     assert operator.start_trigger_args is None
     assert "sig=" not in operator._why_worker
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "status"),
+    [("Trigger timeout", JobTimedOut, ("CancelRequested", "Canceled")), ("other", JobUnreachable, None)],
+)
+def test_a_worker_that_has_to_end_the_task_knows_the_triggers_job(task, emulator, error, raised, status):
+    """It finds the job in the trigger's record, cancels it after a timeout, and notes the failure there."""
+    submits = AzureMLBatchEndpointOperator(task_id="task", endpoint_name="endless", wait_for_completion=False)
+    submits.input = "azureml:good@latest"
+    job = task.run(submits)["id"]
+    task.instance.xcoms[KEY] = Tries(1, 3, job=job).kept_in(task.store.pop(KEY))
+
+    with pytest.raises(raised) as failure:
+        endpoint(endpoint_name="endless").resume_execution("__fail__", {"error": error}, task.context())
+
+    assert failure.value.job_id == job
+    assert (emulator.job(job)["status"] in (status or ())) is (status is not None)
+    assert tries_in(task.instance.xcoms[KEY]) == Tries(1, 3, ended="failed", job=job)
