@@ -268,7 +268,8 @@ def test_a_clear_while_it_waits_cancels_the_job_and_submits_another(airflow, emu
         first = trigger_of(operator, run_id, 1, deployment="endless")
         await killed(first, await started(emulator, first, run_id))
         still = [ending(job) for job in jobs(emulator, run_id)]
-        return still, await run(trigger_of(operator, run_id, 2, deployment="brief"))
+        second = run(trigger_of(operator, run_id, 2, deployment="brief"))
+        return still, await asyncio.wait_for(second, 30)
 
     still, state = asyncio.run(story())
 
