@@ -32,7 +32,7 @@ def no_worker(task):
     return (task["queued_when"], task["pid"], task["executor"]) == (None, None, None)
 
 
-@rows((AZURE_ML,), (MODELARTS,))
+@rows((MODELARTS,))
 def test_a_task_runs_with_no_worker(start, airflow, service):
     """It is submitted, waited for and ended by the triggerer, with the XComs and the link of any other."""
     run = start("durable_worker_free")
@@ -175,7 +175,7 @@ def test_marking_the_task_while_it_submits_cancels_its_job(start, airflow, emula
     until(run.ending, 60, "the cancellation")
 
 
-@rows((AZURE_ML,))
+@rows()
 def test_clearing_the_task_cancels_its_job_and_submits_another(start, airflow, service):
     """A clear means: run it again."""
     run = start("once_worker_free", "endless")
