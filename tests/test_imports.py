@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "masking": set(),
     "assets": {"errors"},
     "hooks": LEAVES | {"drive", "services", "auth", "storage", PACKAGE},
-    "triggers": LEAVES | {"hooks"},
+    "triggers": LEAVES | {"hooks", "masking"},
     "operators": LEAVES | {"hooks", "triggers", "links", "masking"},
     "sensors": LEAVES | {"hooks", "triggers", "links", "masking"},
     "emulator": set(),

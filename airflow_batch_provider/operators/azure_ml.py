@@ -132,6 +132,20 @@ class AzureMLBatchEndpointOperator(BatchOperator):
         "tags": "json",
         "properties": "json",
     }
+    order_fields = (
+        "endpoint_name",
+        "scoring_uri",
+        "deployment_name",
+        "input",
+        "inputs",
+        "outputs",
+        "experiment_name",
+        "job_overrides",
+        "tags",
+        "properties",
+    )
+    file_fields = ("inputs", "outputs")
+    upload_fields = ("input", "inputs")
     operator_extra_links = (AzureMLJobLink(),)
     ui_color = "#e3f1fd"
 
@@ -178,6 +192,7 @@ class AzureMLBatchEndpointOperator(BatchOperator):
                 f"endpoint_name is {endpoint_name!r} and scoring_uri is {scoring_uri!r}.",
                 fix="Give endpoint_name, or the endpoint's scoring_uri.",
             )
+        self._decide_where_to_start()
 
     def _order(self, context: Context) -> Any:
         from airflow_batch_provider.hooks.azure_ml import AzureMLHook

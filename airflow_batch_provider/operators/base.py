@@ -42,10 +42,25 @@ class BatchOperator(BaseOperator):
             the job, and fails with `SubmissionUnknown` where it cannot be known whether there is one;
             ``retry`` submits again there, at the risk of a second job; ``fail`` does not look.
         outage_tolerance: Seconds without a good answer after which the task fails and leaves the job running.
+        start_from_trigger: Whether the task runs in the triggerer from the start, with no worker at all, if
+            all that it needs is known there; otherwise it runs on a worker, and its log says why. See
+            ``docs/worker-free.md``.
     """
 
     service: str
     """Of `hooks.hook_for`."""
+
+    order_fields: tuple[str, ...] = ()
+    """The arguments that say what to submit, as the hook's ``order`` takes them."""
+
+    file_fields: tuple[str, ...] = ()
+    """Those of them that may name a file."""
+
+    upload_fields: tuple[str, ...] = ()
+    """Those of them that may name local data."""
+
+    place_xcoms: tuple[str, ...] = ()
+    """What of a job's place is pushed, under the same name."""
 
     job_url: str = ""
     """The job's page, once there is a job."""
@@ -63,6 +78,7 @@ class BatchOperator(BaseOperator):
         on_clear: str = "rerun",
         on_ambiguous: str = "reconcile",
         outage_tolerance: float = 900,
+        start_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -85,8 +101,20 @@ class BatchOperator(BaseOperator):
                 "on_clear='reuse' is for finished jobs: with cancel_on_kill=True, clearing this task while "
                 "its job runs cancels the job and submits another."
             )
+        self._worker_free_wanted, self._why_worker = start_from_trigger, ""
         # Literals are checked when the DAG is parsed, what a template renders when the task runs.
         check_waiting(self, literal=True)
+
+    def prepare_template(self) -> None:
+        """Decide where the task starts, once more when its whole DAG file has been read."""
+        super().prepare_template()
+        self._decide_where_to_start()
+
+    def _decide_where_to_start(self) -> None:
+        if self._worker_free_wanted:
+            from airflow_batch_provider.operators.worker_free import decide
+
+            self._why_worker = decide(self)
 
     @abstractmethod
     def _order(self, context: Context) -> Any:
@@ -135,6 +163,8 @@ class BatchOperator(BaseOperator):
             raise told.about(self._ref.id, self._ref.url) from error
 
     def _execute(self, context: Context) -> Any:
+        if self._why_worker:
+            self.log.info("Runs on a worker in spite of start_from_trigger=True: %s.", self._why_worker)
         hook, order = self._prepared(context)
         submission = self._submission(hook, order, _identity(context))
         accepted = hook.run(submission, store=self._records(context))
@@ -193,6 +223,10 @@ class BatchOperator(BaseOperator):
         from airflow_batch_provider.jobs import JobRef
 
         self._instance = context["ti"]
+        if self.start_from_trigger:
+            from airflow_batch_provider.operators.worker_free import note_failure
+
+            note_failure(context["ti"])  # A trigger that runs a task has a worker end it only then.
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout as error:
@@ -210,8 +244,10 @@ class BatchOperator(BaseOperator):
     def _recorded(self, context: Context) -> JobRef | None:
         """Learn of the job that an earlier try, or this one before it deferred, has recorded."""
         from airflow_batch_provider.jobs import Submission
+        from airflow_batch_provider.operators.worker_free import submitted_by_trigger
 
-        record = self._records(context).load()
+        by_trigger = submitted_by_trigger(context["ti"]) if self.start_from_trigger else None
+        record = by_trigger or self._records(context).load()
         ref = Submission.from_dict(record).ref if record else None
         if ref is not None and ref.id:
             self._know(ref)
@@ -293,10 +329,11 @@ class BatchOperator(BaseOperator):
 
     def _push(self, context: Context, ref: JobRef) -> None:
         """Push what finds the job; pushing it twice is pushing it once."""
-        instance = context["ti"]
-        instance.xcom_push(key="job_id", value=ref.id)
-        for link in self.operator_extra_links:
-            instance.xcom_push(key=link.xcom_key, value=ref.url)
+        from airflow_batch_provider.triggers.xcoms import finding
+
+        links = [link.xcom_key for link in self.operator_extra_links]
+        for key, value in finding(ref, links, self.place_xcoms).items():
+            context["ti"].xcom_push(key=key, value=value)
 
     def _know(self, ref: JobRef) -> None:
         self._ref, self.job_url = ref, ref.url

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_batch_provider.flow import Flow
     from airflow_batch_provider.hooks.base import BatchHook
-    from airflow_batch_provider.jobs import Accepted, JobRef, TaskIdentity
+    from airflow_batch_provider.jobs import Accepted, TaskIdentity
 
 __all__ = ["ModelArtsCreateWorkflowOperator", "ModelArtsDeleteWorkflowOperator", "ModelArtsWorkflowOperator"]
 
@@ -84,6 +84,21 @@ class ModelArtsWorkflowOperator(BatchOperator):
         "data": "json",
         "labels": "json",
     }
+    order_fields = (
+        "workflow_id",
+        "workflow_name",
+        "workflow",
+        "parameters",
+        "data",
+        "labels",
+        "name",
+        "description",
+        "scene_id",
+        "use_cache",
+        "on_waiting_inputs",
+    )
+    file_fields = ("workflow", "parameters", "data")
+    place_xcoms = ("workflow_id",)
     operator_extra_links = (ModelArtsExecutionLink(),)
     ui_color = "#fde8e6"
 
@@ -126,6 +141,7 @@ class ModelArtsWorkflowOperator(BatchOperator):
         just_one("which workflow", workflow_id=workflow_id, workflow_name=workflow_name, workflow=workflow)
         if "{" not in on_waiting_inputs:
             choice("on_waiting_inputs", on_waiting_inputs, "fail", "wait")
+        self._decide_where_to_start()
 
     def _order(self, context: Context) -> Any:
         from airflow_batch_provider.hooks.modelarts import ModelArtsHook
@@ -155,10 +171,6 @@ class ModelArtsWorkflowOperator(BatchOperator):
         from airflow_batch_provider.hooks.modelarts import rerun_or
 
         return rerun_or(submission, hook.service, task, float(self.outage_tolerance))
-
-    def _push(self, context: Context, ref: JobRef) -> None:
-        super()._push(context, ref)
-        context["ti"].xcom_push(key="workflow_id", value=ref.place.get("workflow_id"))
 
     def _conn_id(self) -> str:
         return self.modelarts_conn_id

@@ -85,7 +85,7 @@ class JobTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield the outcome."""
         started = time.monotonic()
-        outcome = await self._outcome()
+        outcome = await self.outcome()
         await settle(started)
         yield TriggerEvent(outcome)
 
@@ -106,6 +106,11 @@ class JobTrigger(BaseTrigger):
         if not ended_by_user(state):
             self.log.info("Left job %s to whoever goes on with the task, which is %s.", ref.id, state)
             return
+        await self.cancel()
+
+    async def cancel(self) -> None:
+        """Ask the service to end the job; the log tells whether that was possible."""
+        ref = JobRef.from_dict(self.ref)
         try:
             await asyncio.wait_for(self._cancel(ref), _CANCEL_SECONDS)
         except (BatchError, asyncio.TimeoutError) as error:
@@ -118,7 +123,8 @@ class JobTrigger(BaseTrigger):
         await hook.aopen()
         await hook.arun(hook.service.cancel(ref))
 
-    async def _outcome(self) -> dict[str, Any]:
+    async def outcome(self) -> dict[str, Any]:
+        """Wait; return what `run` tells."""
         hook = hook_for(self.service, self.conn_id, self.place)
         await hook.aopen()
         told = {"ref": self.ref, "history": self._history}

@@ -25,13 +25,14 @@ SIMULATED = {
     "deployments": {
         "brief": {"emulator": {"run_seconds": 5}},
         "endless": {"emulator": {"run_seconds": 100000}},
+        "failing": {"emulator": {"run_seconds": 1, "status": "Failed", "error": "Out of luck."}},
     },
 }
 
 
-def workflow(seconds: float) -> dict:
-    """Return a workflow of one step that only takes its time."""
-    step = {"name": "train", "type": "model", "properties": {"emulator": {"run_seconds": seconds}}}
+def workflow(seconds: float, **ends: str) -> dict:
+    """Return a workflow of one step that only takes its time, and ends well unless told otherwise."""
+    step = {"name": "train", "type": "model", "properties": {"emulator": {"run_seconds": seconds, **ends}}}
     rows = {"name": "rows", "type": "obs", "delay": True, "used_steps": ["train"]}
     return {"steps": [step], "data_requirements": [rows]}
 
@@ -50,7 +51,11 @@ class EmulatorProcess:
         setup = folder / "deployment" / "setup.yml"
         content = yaml.safe_load(setup.read_text())
         content["endpoints"]["simulated"] = SIMULATED
-        content["modelarts"]["workflows"] = {"brief": workflow(5), "endless": workflow(100000)}
+        content["modelarts"]["workflows"] = {
+            "brief": workflow(5),
+            "endless": workflow(100000),
+            "failing": workflow(1, status="failed", error="Out of luck."),
+        }
         setup.write_text(yaml.safe_dump(content))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

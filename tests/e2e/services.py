@@ -26,6 +26,7 @@ class ServiceUnderTest:
         running: Whether a job runs and nobody has told it to end.
         ending: Whether a job was told to end, or has ended so.
         done: The status of a job that succeeded.
+        failed: The status of one that failed.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ServiceUnderTest:
     running: Callable[[Shown], bool]
     ending: Callable[[Shown], bool]
     done: str
+    failed: str
 
 
 AZURE_ML = ServiceUnderTest(
@@ -49,6 +51,7 @@ AZURE_ML = ServiceUnderTest(
     running=lambda job: job["status"] == "Running",
     ending=lambda job: job["status"] in ("CancelRequested", "Canceled"),
     done="Completed",
+    failed="Failed",
 )
 
 
@@ -62,11 +65,14 @@ MODELARTS = ServiceUnderTest(
     plane="modelarts",
     look_up={"method": "GET", "path": "/workflows$"},
     submit={"method": "POST", "path": "/executions$"},
-    jobs=lambda emulator: [*emulator.executions("brief"), *emulator.executions("endless")],
+    jobs=lambda emulator: [
+        job for name in ("failing", "brief", "endless") for job in emulator.executions(name)
+    ],
     folder=lambda job: job["data"]["rows"]["obs_url"].strip("/").rpartition("/")[2],
     running=lambda job: job["status"] == "running" and not _stops(job),
     ending=lambda job: job["status"] == "stopped" or _stops(job),
     done="completed",
+    failed="abnormal",
 )
 
 SERVICES = (AZURE_ML, MODELARTS)

@@ -210,6 +210,11 @@ class TaskInstance:
         look(f"XCom {key}", json.dumps(value))
         self.xcoms[key] = json.loads(json.dumps(value))
 
+    def xcom_pull(self, task_ids: str, key: str, map_indexes: int) -> Any:
+        # Without the index, Airflow 3.3.2 would look for mapped siblings.
+        assert (task_ids, map_indexes) == (self.task_id, self.map_index)
+        return self.xcoms.get(key)
+
 
 class DagRun:
     """The DAG run, as far as operators use it."""

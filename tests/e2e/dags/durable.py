@@ -25,19 +25,19 @@ class BriskWorkflow(Brisk, ModelArtsWorkflowOperator):
     """Trains on one folder."""
 
 
-def endpoint(**arguments):
+def endpoint(deployment="{{ params.deployment }}", **arguments):
     folder = "azureml://datastores/workspaceblobstore/paths/{{ params.input }}"
     BriskEndpoint(
         endpoint_name="simulated",
-        deployment_name="{{ params.deployment }}",
+        deployment_name=deployment,
         input={"type": "uri_folder", "path": folder},
         **arguments,
     )
 
 
-def workflow(**arguments):
+def workflow(deployment="{{ params.deployment }}", **arguments):
     data = {"rows": "obs://lab/{{ params.input }}/"}
-    BriskWorkflow(workflow_name="{{ params.deployment }}", data=data, **arguments)
+    BriskWorkflow(workflow_name=deployment, data=data, **arguments)
 
 
 def durable(service, name, *, retries=3, **arguments):
@@ -54,11 +54,18 @@ def durable(service, name, *, retries=3, **arguments):
 
 
 SERVICES = {"azure_ml": endpoint, "modelarts": workflow}
+WAYS = {
+    "in_worker": {"deferrable": False},
+    "deferred": {"deferrable": True},
+    "worker_free": {"start_from_trigger": True},
+}
+FAILS_FIRST = "{{ 'failing' if ti.try_number == 1 else 'brief' }}"
 for one in SERVICES:
-    for waits, deferrable in {"in_worker": False, "deferred": True}.items():
-        once = {"deferrable": deferrable, "retries": 0}
-        durable(one, f"durable_{waits}", deferrable=deferrable)
+    for waits, how in WAYS.items():
+        once = {**how, "retries": 0}
+        durable(one, f"durable_{waits}", **how)
         durable(one, f"once_{waits}", **once)
         durable(one, f"kept_{waits}", cancel_on_kill=False, cancel_on_timeout=False, **once)
         durable(one, f"timeout_{waits}", timeout=12, **once)
         durable(one, f"execution_timeout_{waits}", execution_timeout=timedelta(seconds=12), **once)
+        durable(one, f"recovers_{waits}", deployment=FAILS_FIRST, **how)
