@@ -5,12 +5,12 @@ What depends on how Airflow 3.3.2 hands the store to a trigger is here.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Protocol
 
+from airflow_batch_provider.bounds import bounded
 from airflow_batch_provider.triggers.watermark import Watermark, common
 
 _SECONDS = 10.0
@@ -52,7 +52,7 @@ class Bookmark:
         """
         marks = []
         for store in self._stores:
-            stored = await asyncio.wait_for(store.aget(self._key), _SECONDS)
+            stored = await bounded(store.aget(self._key), _SECONDS)
             mark = Watermark.read(stored)
             if mark is None and stored is not None:
                 _log.warning("%r holds no watermark under %s: starting anew.", store, self._key)
@@ -71,7 +71,7 @@ class Bookmark:
             Exception: Airflow did not answer.
         """
         for store in self._stores:
-            await asyncio.wait_for(store.aset(self._key, mark.to_dict()), _SECONDS)
+            await bounded(store.aset(self._key, mark.to_dict()), _SECONDS)
         self._stored = mark
 
 

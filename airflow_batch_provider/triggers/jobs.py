@@ -10,6 +10,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_batch_provider import errors
+from airflow_batch_provider.bounds import bounded
 from airflow_batch_provider.errors import BatchError
 from airflow_batch_provider.hooks import hook_for
 from airflow_batch_provider.jobs import Job, JobRef, Watch, finish
@@ -112,7 +113,7 @@ class JobTrigger(BaseTrigger):
         """Ask the service to end the job; the log tells whether that was possible."""
         ref = JobRef.from_dict(self.ref)
         try:
-            await asyncio.wait_for(self._cancel(ref), _CANCEL_SECONDS)
+            await bounded(self._cancel(ref), _CANCEL_SECONDS)
         except (BatchError, asyncio.TimeoutError) as error:
             self.log.error("Job %s could not be cancelled and may go on: %r", ref.id, error)  # noqa: TRY400
         else:

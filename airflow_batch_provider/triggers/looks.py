@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 
+from airflow_batch_provider.bounds import bounded
 from airflow_batch_provider.errors import BatchError
 from airflow_batch_provider.triggers.bookmarks import Bookmark
 from airflow_batch_provider.triggers.watermark import Watermark
@@ -166,11 +167,11 @@ class Looks(SharedStreamProducer):
         began = time.monotonic()
         seconds = self._interval * _jitter()
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), min(seconds, _NEXT_PORTION))
+            await bounded(self._wake.wait(), min(seconds, _NEXT_PORTION))
             return
         if not look.has_more:
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), began + seconds - time.monotonic())
+                await bounded(self._wake.wait(), began + seconds - time.monotonic())
 
     def _pause(self, failures: int) -> float:
         longest = max(self._interval, _LONGEST_PAUSE)

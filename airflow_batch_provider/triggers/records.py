@@ -6,9 +6,10 @@ removed only when a worker starts the task anew, which a task that is run by its
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
+
+from airflow_batch_provider.bounds import bounded
 
 T = TypeVar("T")
 
@@ -58,7 +59,7 @@ class XComRecords:
 
 
 async def _soon(asked: Coroutine[Any, Any, T]) -> T:
-    return await asyncio.wait_for(asked, _SECONDS)
+    return await bounded(asked, _SECONDS)
 
 
 async def push(instance: Any, values: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_batch_provider.bounds import bounded
 from airflow_batch_provider.errors import InvalidInput
 
 SECONDS = 20.0
@@ -37,7 +38,7 @@ async def render(environment: Any, fields: Mapping[str, Any], context: Mapping[s
     environment.undefined = StrictUndefined  # As in a worker: a misspelt name is an error, no empty text.
     work = _Rendering(environment, context)
     try:
-        rendered = await asyncio.wait_for(asyncio.to_thread(work.all_of, fields), SECONDS + _GRACE)
+        rendered = await bounded(asyncio.to_thread(work.all_of, fields), SECONDS + _GRACE)
     except asyncio.TimeoutError:
         # Between two pieces of output it would have noticed itself; the thread goes on until the next one.
         raise _too_long(work.path) from None
