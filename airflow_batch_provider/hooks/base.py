@@ -105,11 +105,15 @@ class BatchHook(BaseHook):
     @asynccontextmanager
     async def aclient(self) -> AsyncIterator[httpx.AsyncClient]:
         """Open a client for an event loop."""
+        async with await self.new_client() as client:
+            yield client
+
+    async def new_client(self) -> httpx.AsyncClient:
+        """Return a client for an event loop, which the caller closes."""
         await self.aopen()
         # Reading certificates for the first time takes long enough to be felt by every other trigger.
         options = await asyncio.to_thread(self._client_options)
-        async with httpx.AsyncClient(timeout=TIMEOUT, **options) as client:
-            yield client
+        return httpx.AsyncClient(timeout=TIMEOUT, **options)
 
     def run(self, flow: Flow[T], store: drive.RecordStore | None = None, *, within: float | None = None) -> T:
         """Carry out a flow of this hook's service, blocking.
