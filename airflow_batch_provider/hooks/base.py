@@ -105,15 +105,14 @@ class BatchHook(BaseHook):
     @asynccontextmanager
     async def aclient(self) -> AsyncIterator[httpx.AsyncClient]:
         """Open a client for an event loop."""
-        async with await self.new_client() as client:
+        async with httpx.AsyncClient(**await self.client_options()) as client:
             yield client
 
-    async def new_client(self) -> httpx.AsyncClient:
-        """Return a client for an event loop, which the caller closes."""
+    async def client_options(self) -> dict[str, Any]:
+        """Return what a client of an event loop needs, as ``httpx.AsyncClient`` takes it."""
         await self.aopen()
         # Reading certificates for the first time takes long enough to be felt by every other trigger.
-        options = await asyncio.to_thread(self._client_options)
-        return httpx.AsyncClient(timeout=TIMEOUT, **options)
+        return {"timeout": TIMEOUT, **await asyncio.to_thread(self._client_options)}
 
     def run(self, flow: Flow[T], store: drive.RecordStore | None = None, *, within: float | None = None) -> T:
         """Carry out a flow of this hook's service, blocking.

@@ -20,6 +20,7 @@ from airflow_batch_provider.flow import Flow, retry_after
 from airflow_batch_provider.hooks import hook_for
 from airflow_batch_provider.jobs import Service
 from airflow_batch_provider.watching.budget import Budget
+from airflow_batch_provider.watching.client import PollingClient
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ class Lane:
         spends: Whether they count against the budget's rate.
     """
 
-    def __init__(self, client: httpx.AsyncClient, budget: Budget, *, spends: bool) -> None:
+    def __init__(self, client: PollingClient, budget: Budget, *, spends: bool) -> None:
         self._client = client
         self._budget = budget
         self._spends = spends
@@ -71,7 +72,7 @@ class Link:
         budget: Of the connection.
     """
 
-    def __init__(self, hook: Any, client: httpx.AsyncClient, budget: Budget) -> None:
+    def __init__(self, hook: Any, client: PollingClient, budget: Budget) -> None:
         self.service: Service = hook.service
         self.content: Any = hook.connection
         self.read_at = time.monotonic()
@@ -185,7 +186,7 @@ class SharedConnection:
         old = self._link
         if old is not None and old.content == hook.connection:
             return old
-        self._link = link = Link(hook, await hook.new_client(), self._budget)
+        self._link = link = Link(hook, PollingClient(**await hook.client_options()), self._budget)
         if old is not None:
             await old.retire()
         return link

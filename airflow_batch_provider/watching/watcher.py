@@ -108,7 +108,7 @@ class Waiter:
         if chance is None:
             interval = self.watch.interval(age)
         else:
-            interval = self.watch.longest(age) * (0.8 + 0.2 * chance)
+            interval = self.watch.longest(age) * (0.95 + 0.05 * chance)
         self.clock.interval = interval
         # Not past the deadline, at which the job is asked for a last time.
         self.clock.due = asked_at + self.watch.until(interval)
@@ -345,7 +345,8 @@ class Watcher:
                 if waiter in unheard:
                     del unheard[waiter]
                     waiter.clock.asking = False
-                    waiter.set_clock(began, chance)
+                # Also who was not due yet: so they come to be asked for together.
+                waiter.set_clock(began, chance)
 
 
 def _page_of(refs: Mapping[str, JobRef], after: Any) -> Callable[[Service], Flow[JobPage]]:
