@@ -35,7 +35,7 @@ emulator: $(VENV)/.demo ## Run the emulator alone, until Ctrl-C
 	$(python) -m airflow_batch_provider.emulator
 
 test: $(VENV)/.dev fresh ## Run every test, then require 100 % branch coverage of the pure core
-	$(python) -m pytest
+	$(python) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 	$(python) -m coverage run -m pytest --quiet tests/core
 	$(python) -m coverage report
 

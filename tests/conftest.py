@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from . import secret_scan
 from .azurite import Azurite, CannotRunError
@@ -16,6 +18,17 @@ from .azurite import Azurite, CannotRunError
 def pytest_configure(config: pytest.Config) -> None:
     """Have the whole run scanned for secrets."""
     config.pluginmanager.register(secret_scan, "secret_scan")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Have one process run all tests that share an Airflow, and any other file run in one process."""
+    return _OneAirflow(config, log)
+
+
+class _OneAirflow(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/e2e" if nodeid.startswith("tests/e2e/") else super()._split_scope(nodeid)
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "provider_info": set(),
     "errors": set(),
     "values": {"errors"},
-    "checks": {"errors"},
+    "checks": {"errors", "values"},
     "answers": {"errors", "values"},
     "web": {"errors", "values", PACKAGE},
     "flow": {"errors", "values"},

@@ -29,7 +29,13 @@ from airflow_batch_provider.emulator.errors import ServiceError, render
 from airflow_batch_provider.emulator.gateway import Gateway
 from airflow_batch_provider.emulator.lifecycle import routes as lifecycle_routes
 from airflow_batch_provider.emulator.modelarts import errors as modelarts_errors
-from airflow_batch_provider.emulator.modelarts import execution_routes, iam, step_routes, workflow_routes
+from airflow_batch_provider.emulator.modelarts import (
+    execution_routes,
+    iam,
+    step_routes,
+    training_routes,
+    workflow_routes,
+)
 from airflow_batch_provider.emulator.obs import routes as obs_routes
 from airflow_batch_provider.emulator.resources import DEFAULT_LOCATION
 
@@ -76,6 +82,7 @@ def build(world: World, connections: Connections) -> ASGIApp:
         *workflow_routes.ROUTES,
         *execution_routes.ROUTES,
         *step_routes.ROUTES,
+        *training_routes.ROUTES,
         *obs_routes.ROUTES,
         *batch.ROUTES,
         *history.ROUTES,

@@ -170,7 +170,7 @@ async def show_log(request: Request) -> Response:
     known = any(
         step.uuid == uuid for one in world_of(request).modelarts.executions.all() for step in one.steps
     )
-    log = world_of(request).modelarts.bench.folder(uuid) / "log.txt"
+    log = world_of(request).modelarts.bench.log(uuid)
     if not known or not log.is_file():
         return JSONResponse({"error": f"No step {uuid} has run a job here."}, 404)
     return PlainTextResponse(log.read_text("utf-8", "replace"))

@@ -6,6 +6,7 @@ emulator runs with ``--tls --state STATE``. It prints a line for each operation 
 
 from __future__ import annotations
 
+import ast
 import json
 import ssl
 import sys
@@ -43,6 +44,7 @@ for name in ("--data_url", "--train_url", "--factor"):
 given = given.parse_args()
 total = sum(int(file.read_text()) for file in pathlib.Path(given.data_url).iterdir()) * int(given.factor)
 out = pathlib.Path(given.train_url)
+print("the total is", total)
 (out / "total.txt").write_text(str(total))
 metric = {"key": "total", "title": "the total", "type": "float", "data": {"value": total}}
 (out / "metrics.json").write_text(json.dumps([metric]))
@@ -222,6 +224,8 @@ def branches(ma: api.ModelArtsClient, done: Operations) -> None:
         )
         done("the job has written there", lambda p=place, t=total: read(f"{p}/total.txt") == t)
         metrics = partial(_metrics, ma, workflow, one, taken)
+        log = partial(_log, ma, one, taken)
+        done("show_training_job_logs_preview", lambda g=log, t=total: g().content == f"the total is {t}\n")
         done("show_workflow_step_execution_metrics", lambda m=metrics, t=total: m()["value"] == int(t))
     listed = partial(_executions, ma, workflow)
     done("list_workflow_executions", lambda: listed().total == 2)
@@ -402,6 +406,13 @@ def _metrics(ma: api.ModelArtsClient, workflow: str, one: Callable[[], Any], ste
     request = api.ShowWorkflowStepExecutionMetricsRequest(workflow, execution.execution_id, uuid)
     (metric,) = ma.show_workflow_step_execution_metrics(request).body
     return metric.data
+
+
+def _log(ma: api.ModelArtsClient, one: Callable[[], Any], step: str) -> Any:
+    job = _step(one(), step).instance_id
+    # The client takes every instance_id for a text, and writes a mapping as Python does.
+    job_id = (job if isinstance(job, dict) else ast.literal_eval(job))["training_job_id"]
+    return ma.show_training_job_logs_preview(api.ShowTrainingJobLogsPreviewRequest(job_id, "worker-0"))
 
 
 def _step(execution: Any, name: str) -> Any:

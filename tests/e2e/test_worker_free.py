@@ -14,6 +14,7 @@ from .test_durable import (
     SECONDS,
     Run,
     healthy,
+    in_the_whole,
     rows,
     slow,
     start,
@@ -32,7 +33,7 @@ def no_worker(task):
     return (task["queued_when"], task["pid"], task["executor"]) == (None, None, None)
 
 
-@rows((AZURE_ML,), (MODELARTS,))
+@rows((MODELARTS,))
 def test_a_task_runs_with_no_worker(start, airflow, service):
     """It is submitted, waited for and ended by the triggerer, with the XComs and the link of any other."""
     run = start("durable_worker_free")
@@ -175,7 +176,7 @@ def test_marking_the_task_while_it_submits_cancels_its_job(start, airflow, emula
     until(run.ending, 60, "the cancellation")
 
 
-@rows((AZURE_ML,))
+@rows()
 def test_clearing_the_task_cancels_its_job_and_submits_another(start, airflow, service):
     """A clear means: run it again."""
     run = start("once_worker_free", "endless")
@@ -224,6 +225,19 @@ def test_a_job_that_shall_be_kept_is_kept(start, airflow, service):
     airflow.wait_for_run(run.dag, run.id, 60)
     until(lambda: "Left job" in airflow.task_log(run.dag, run.id, "score"), 30, "the answer")
     assert run.running()
+
+
+@in_the_whole
+def test_mapped_tasks_are_deferred_by_workers(airflow, emulator):
+    """Airflow tells the triggerer of a mapped task, too, that it starts there; no harm comes of it."""
+    run_id = airflow.trigger("worker_free_mapped")
+
+    assert airflow.wait_for_run("worker_free_mapped", run_id, SECONDS) == "success"
+    for index in range(2):
+        log = airflow.task_log("worker_free_mapped", run_id, "score", map_index=index)
+        assert "in spite of start_from_trigger=True: it is mapped." in log
+    paths = [job["request"]["inputData"]["UriFolder"]["uri"] for job in emulator.jobs("simulated")]
+    assert sorted(path[-1] for path in paths if "/worker_free_mapped/" in path) == ["a", "b"]
 
 
 # --- two triggerers ---------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_batch_provider.emulator.server import Emulator
 from airflow_batch_provider.triggers.jobs import JobTrigger
-from tests.secret_scan import CLIENT_SECRET, look
+from tests.secret_scan import CLIENT_SECRET, HUAWEI_ACCOUNT, IAM_PASSWORD, look
 
 SCRIPT = """
 import pathlib
@@ -58,6 +58,7 @@ endpoints:
   empty:
     deployments: {}
 modelarts:
+  <<: {account}
   objects:
     obs://lab/code/: ./train
     obs://lab/in/: ./good
@@ -95,7 +96,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(60):
         name = f"{number:02}-{'good' if number % 10 else 'bad'}.txt"
         (folder / "each-tenth-bad" / name).write_text("x")
-    (folder / "setup.yml").write_text(SETUP)
+    (folder / "setup.yml").write_text(SETUP.replace("{account}", HUAWEI_ACCOUNT))
     return folder
 
 
@@ -121,7 +122,7 @@ def connection_of(emulator: Emulator, kind: str) -> dict[str, Any]:
     found = emulator.modelarts_connection()
     if kind == "token":
         user = {"auth": "token", "iam_user": "emulator", "iam_domain": "emulator"}
-        found |= {"login": "", "password": "emulator", "extra": found["extra"] | user}
+        found |= {"login": "", "password": IAM_PASSWORD, "extra": found["extra"] | user}
     return found
 
 

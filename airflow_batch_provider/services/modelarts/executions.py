@@ -23,6 +23,7 @@ from airflow_batch_provider.services.modelarts.acting import Actions
 from airflow_batch_provider.services.modelarts.answers import read
 from airflow_batch_provider.services.modelarts.asking import SERVICE, path_of
 from airflow_batch_provider.services.modelarts.likeness import alike
+from airflow_batch_provider.services.modelarts.logs import last_log_lines
 from airflow_batch_provider.services.modelarts.project import Project, uuid
 from airflow_batch_provider.services.modelarts.refs import PREFIX, overridden, resolve
 from airflow_batch_provider.services.modelarts.starting import Start
@@ -134,8 +135,10 @@ class ModelArtsWorkflows(Actions):
         return steps.outputs_of({"steps_execution": runs}, self.project.endpoints.obs)
 
     def explain(self, ref: JobRef) -> Flow[str]:
-        """Tell why an execution failed: the failed steps, what they say, the last events."""
-        return steps.reason((yield from self.describe(ref)))
+        """Tell why an execution failed: the failed steps, what they say, the end of a job's log."""
+        execution = yield from self.describe(ref)
+        log = yield from last_log_lines((yield from self.located(ref)), steps.failed_steps(execution))
+        return "\n".join(text for text in (steps.reason(execution), log) if text)
 
     def candidates(self, plan: Call, marker: str) -> Flow[list[tuple[JobRef, Job]]]:
         """Return the executions that carry a marker: none, one, or after a mishap several."""
