@@ -26,6 +26,9 @@ class Settings:
             it ends after the other.
         keep_labels: Whether the labels of a new ModelArts execution are kept on it.
         drop_labels: The share of new executions, from 0 to 1, that lose them all the same, chosen at random.
+        requests_per_second: How many requests the batch data plane, Resource Manager and ModelArts each
+            answer in a second, after a burst of one second's; further ones are refused with 429 and
+            ``Retry-After: 1``. 0 for no limit.
     """
 
     list_lag: float = 0.0
@@ -39,6 +42,7 @@ class Settings:
     one_operation_at_a_time: bool = False
     keep_labels: bool = True
     drop_labels: float = 0.0
+    requests_per_second: float = 0.0
 
     def changed(self, changes: dict[str, Any]) -> Settings:
         """Return these settings with some replaced.
