@@ -1,4 +1,4 @@
-"""Bytes over asyncio, for ``httpcore``: what its own backend does by way of anyio, at a fraction of the cost."""
+"""Bytes over asyncio, for ``httpcore``: what its own backend does by way of anyio, for less."""
 
 from __future__ import annotations
 
