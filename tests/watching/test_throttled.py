@@ -13,7 +13,7 @@ from airflow_batch_provider.emulator.server import Emulator
 
 from .conftest import Service, waits
 
-JOBS = int(os.environ.get("WAITING_JOBS", "200"))
+JOBS = int(os.environ.get("WAITING_JOBS", "100"))
 PAGE = max(5, JOBS // 60)
 INTERVAL = 10.0
 ALLOWED = 25
