@@ -1,25 +1,20 @@
 """Small requests, many of them: ``httpx``'s requests, answers and auth, without what polling does not need.
 
-Of the time of a poll, ``httpx.AsyncClient`` and the pool of ``httpcore`` take more than half: for redirects,
-cookies, hooks and logs, for a queue that is walked for each request, and for waiting by way of anyio. Here a
-request goes through its auth straight to a connection of ``httpcore`` that lies idle, or to a new one; how
-many are under way is bounded by who asks (`drive.IN_FLIGHT`).
+Of the time of a poll, ``httpx.AsyncClient`` and the pool of ``httpcore`` take most: for redirects, cookies,
+hooks and logs, for a queue that is walked for each request, and for waiting by way of anyio. Here a request
+goes through its auth straight to a connection that lies idle, or to a new one; how many are under way is
+bounded by who asks (`drive.IN_FLIGHT`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from typing import Any
 from urllib.request import getproxies
 
-import httpcore
 import httpx
 
-from airflow_batch_provider.watching.streams import Network
-
-_IDLE_SECONDS = 60.0
-"""For which a connection is kept that nobody uses: longer than most intervals between polls, shorter than
-load balancers do."""
+from airflow_batch_provider.watching.wire import Connection, connect
 
 
 class IdleConnections(httpx.AsyncBaseTransport):
@@ -31,74 +26,37 @@ class IdleConnections(httpx.AsyncBaseTransport):
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
-        self._network = Network()
-        self._idle: dict[httpcore.Origin, list[httpcore.AsyncHTTPConnection]] = {}
+        self._idle: dict[tuple[str, bytes], list[Connection]] = {}
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and read the whole answer."""
-        url = httpcore.URL(
-            scheme=request.url.raw_scheme,
-            host=request.url.raw_host,
-            port=request.url.port,
-            target=request.url.raw_path,
-        )
-        asked = httpcore.Request(
-            request.method,
-            url,
-            headers=request.headers.raw,
-            content=request.content or None,
-            extensions={"timeout": request.extensions["timeout"]},
-        )
-        connection = await self._take(url.origin)
-        try:
-            answer = await connection.handle_async_request(asked)
-            body = b"".join([part async for part in answer.aiter_stream()])
-            await answer.aclose()
-        except BaseException as error:
-            await connection.aclose()
-            if isinstance(error, Exception):
-                _raise_as_httpx(error)
-            raise
-        await self._give(url.origin, connection)
-        return httpx.Response(
-            answer.status, headers=answer.headers, stream=httpx.ByteStream(body), request=request
-        )
-
-    async def _take(self, origin: httpcore.Origin) -> httpcore.AsyncHTTPConnection:
-        idle = self._idle.get(_key(origin), [])
-        while idle:
-            connection = idle.pop()
-            if not connection.has_expired():
-                return connection
-            await connection.aclose()
-        return httpcore.AsyncHTTPConnection(
-            origin, ssl_context=self._tls, keepalive_expiry=_IDLE_SECONDS, network_backend=self._network
-        )
-
-    async def _give(self, origin: httpcore.Origin, connection: httpcore.AsyncHTTPConnection) -> None:
-        if connection.is_idle() and not self._closed:
-            self._idle.setdefault(_key(origin), []).append(connection)
-        else:
-            await connection.aclose()
+        url = request.url
+        idle = self._idle.setdefault((url.scheme, url.netloc), [])
+        connection = _usable(idle) or await connect(url, self._tls, request.extensions["timeout"]["connect"])
+        response = await connection.exchange(request)
+        if self._closed:
+            connection.close()
+        elif connection.is_usable:
+            idle.append(connection)
+        return response
 
     async def aclose(self) -> None:
         """Close what lies idle; what is in use is closed by whoever uses it."""
         self._closed = True
         for idle in self._idle.values():
             while idle:
-                await idle.pop().aclose()
+                idle.pop().close()
+        await asyncio.sleep(0)  # in which the loop closes the sockets
 
 
-def _key(origin: httpcore.Origin) -> Any:
-    return origin.scheme, origin.host, origin.port
-
-
-def _raise_as_httpx(error: Exception) -> None:
-    """Raise httpx's error of the same name."""
-    kind = getattr(httpx, type(error).__name__, None)
-    if kind is not None and type(error).__module__.startswith("httpcore"):
-        raise kind(str(error)) from error
+def _usable(idle: list[Connection]) -> Connection | None:
+    while idle:
+        connection = idle.pop()
+        if connection.is_usable:
+            return connection
+        connection.close()
+    return None
 
 
 class PollingClient:

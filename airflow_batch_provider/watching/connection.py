@@ -46,20 +46,22 @@ class Lane:
     Args:
         client: Sends them.
         budget: When.
-        spends: Whether they count against the budget's rate.
+        other: Budget of the connection's other requests, which pause when these have to.
     """
 
-    def __init__(self, client: PollingClient, budget: Budget, *, spends: bool) -> None:
+    def __init__(self, client: PollingClient, budget: Budget, other: Budget) -> None:
         self._client = client
         self._budget = budget
-        self._spends = spends
+        self._other = other
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send a request when its turn has come."""
-        sent_at = await self._budget.admit(spends=self._spends)
+        sent_at = await self._budget.admit()
         response = await self._client.send(request)
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            self._budget.slow(sent_at, retry_after(response))
+            seconds = retry_after(response)
+            self._budget.slow(sent_at, seconds)
+            self._other.hold(seconds)
         return response
 
 
@@ -69,23 +71,24 @@ class Link:
     Args:
         hook: With its connection read.
         client: With its credential.
-        budget: Of the connection.
+        polls: Budget of polls.
+        rest: Budget of all other requests.
     """
 
-    def __init__(self, hook: Any, client: PollingClient, budget: Budget) -> None:
+    def __init__(self, hook: Any, client: PollingClient, polls: Budget, rest: Budget) -> None:
         self.service: Service = hook.service
         self.content: Any = hook.connection
         self.read_at = time.monotonic()
         self._client = client
-        self._lanes = {spends: Lane(client, budget, spends=spends) for spends in (True, False)}
+        self._polls, self._rest = Lane(client, polls, rest), Lane(client, rest, polls)
         self._users = 0
         self._retired = False
 
-    async def run(self, flow: Flow[T], *, spends: bool) -> T:
+    async def run(self, flow: Flow[T], *, polls: bool) -> T:
         """Carry out a flow."""
         self._users += 1
         try:
-            return await drive.arun(flow, self._lanes[spends])
+            return await drive.arun(flow, self._polls if polls else self._rest)
         finally:
             self._users -= 1
             if self._retired and not self._users:
@@ -109,7 +112,9 @@ class SharedConnection:
 
     def __init__(self, service: str, conn_id: str, place: Mapping[str, Any]) -> None:
         self._hook_of = (service, conn_id, place)
-        self._budget = Budget(conf.getfloat("airflow_batch_provider", "polls_per_second", fallback=10.0))
+        rate = conf.getfloat("airflow_batch_provider", "polls_per_second", fallback=10.0)
+        # What is asked at the end of jobs has no limit, until the service sets one.
+        self._budgets = Budget(rate), Budget(0.0)
         self._link: Link | None = None
         self._reading: asyncio.Task[Link] | None = None
         self._read_at = float("-inf")
@@ -117,7 +122,7 @@ class SharedConnection:
 
     async def poll(self, make: Callable[[Service], Flow[T]]) -> T:
         """Carry out a flow whose requests count against the budget; see `ask`."""
-        return await self._ask(make, spends=True)
+        return await self._ask(make, polls=True)
 
     async def ask(self, make: Callable[[Service], Flow[T]]) -> T:
         """Carry out a flow of the connection's service.
@@ -125,24 +130,24 @@ class SharedConnection:
         Args:
             make: Makes the flow; again, if the connection turns out to have changed.
         """
-        return await self._ask(make, spends=False)
+        return await self._ask(make, polls=False)
 
     async def service(self) -> Service:
         """Return the connection's service."""
         return (await self._current()).service
 
-    async def _ask(self, make: Callable[[Service], Flow[T]], *, spends: bool) -> T:
+    async def _ask(self, make: Callable[[Service], Flow[T]], *, polls: bool) -> T:
         link = await self._current()
         try:
-            return await link.run(make(link.service), spends=spends)
+            return await link.run(make(link.service), polls=polls)
         except _STALE as error:
             # While polling, that a job is not found is no news of the connection.
-            if spends and not isinstance(error, AuthenticationFailed):
+            if polls and not isinstance(error, AuthenticationFailed):
                 raise
             changed = await self._changed(link)
             if changed is None:
                 raise
-        return await changed.run(make(changed.service), spends=spends)
+        return await changed.run(make(changed.service), polls=polls)
 
     async def _current(self) -> Link:
         link = self._link
@@ -186,7 +191,7 @@ class SharedConnection:
         old = self._link
         if old is not None and old.content == hook.connection:
             return old
-        self._link = link = Link(hook, PollingClient(**await hook.client_options()), self._budget)
+        self._link = link = Link(hook, PollingClient(**await hook.client_options()), *self._budgets)
         if old is not None:
             await old.retire()
         return link

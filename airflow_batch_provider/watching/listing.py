@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-_ASSUMED_ROWS = 100.0
-_FORGETTING = 1.05
+_ASSUMED_ROWS = 100
+_FORGETTING = 0.95
 _BLOCKED_SECONDS = 300.0
-_LEAST_FOUND = 0.1
 
 
 class Listing:
@@ -19,34 +18,33 @@ class Listing:
 
     def __init__(self, now: float) -> None:
         self._rows = _ASSUMED_ROWS  # of a page
-        self._found = _ASSUMED_ROWS  # of them, those that were looked for
+        self._depth = 1.0  # pages in which all that is looked for was found
         self._blocked_until = now
         self._failed = False
 
     def is_worth(self, wanted: int, now: float) -> bool:
         """Say whether reading the list costs fewer requests than asking for each of *wanted* jobs."""
-        return wanted > 1 and now >= self._blocked_until and self.pages(wanted) < wanted
+        return now >= self._blocked_until and self.pages(wanted) < wanted
 
     def pages(self, wanted: int) -> int:
         """Return how many pages are likely to be read until *wanted* jobs are found."""
-        return math.ceil(wanted / self._found)
+        return max(math.ceil(wanted / self._rows), math.ceil(self._depth))
 
-    def learn(self, found: int, pages: int, page_size: int) -> None:
+    def learn(self, pages: int, page_size: int, *, complete: bool) -> None:
         """Take note of a list that was read.
 
         Args:
-            found: Of the jobs that were looked for.
             pages: That were read.
             page_size: Rows of a page that is not the last; 0 if there was none.
+            complete: Whether there was nothing more to find. If not, what is missing lies deeper.
         """
         self._failed = False
-        self._rows = float(page_size or self._rows)
-        # One page with some of them says nothing of how many more of them another would hold.
-        self._found = self._rows if pages == 1 and found else max(_LEAST_FOUND, found / pages)
+        self._rows = page_size or self._rows
+        self._depth = float(pages) if complete else max(self._depth, 2.0 * pages)
 
     def forget(self) -> None:
-        """Take note that the jobs were asked for one by one: what was learnt gets old."""
-        self._found = min(self._rows, self._found * _FORGETTING)
+        """Take note that jobs were asked for one by one: what was learnt gets old."""
+        self._depth = max(1.0, self._depth * _FORGETTING)
 
     def failed(self, now: float, *, passes: bool) -> bool:
         """Take note that the list cannot be read, though its jobs can be asked for.

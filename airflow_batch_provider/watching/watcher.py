@@ -314,7 +314,7 @@ class Watcher:
             by_id.setdefault(waiter.ref.id, []).append(waiter)
         refs = {job_id: waiters[0].ref for job_id, waiters in by_id.items()}
         chance = random.random()  # noqa: S311  # jitter
-        wanted, pages, fruitless, page_size = len(unheard), 0, 0, 0
+        pages, fruitless, page_size = 0, 0, 0
         after: Any = None
         while True:
             page = await self._connection.poll(_page_of(refs, after))
@@ -328,7 +328,7 @@ class Watcher:
             page_size = max(page_size, page.rows)
             if not reads_on(len(unheard), fruitless):
                 break
-        listing.learn(wanted - len(unheard), pages, page_size)
+        listing.learn(pages, page_size, complete=after is None or not unheard)
 
     @staticmethod
     def _tell(

@@ -50,7 +50,7 @@ class Empty(BaseTrigger):
         return "", {}
 
     async def run(self) -> Any:
-        while True:
+        while True:  # noqa: ASYNC110  # that is all it does
             await asyncio.sleep(self.interval)
         yield TriggerEvent({})
 
@@ -79,15 +79,18 @@ class Plain(BaseTrigger):
 
 
 def empty(url: str, endpoints: int, interval: float) -> Make:  # noqa: ARG001  # as the others
+    """Return triggers that wait for nothing."""
     return lambda _: Empty(interval)
 
 
 def plain(url: str, endpoints: int, interval: float) -> Make:
+    """Return triggers with a client each."""
     look_up({"plain": Connection(conn_id="plain", conn_type="http", host=url)})
     return lambda number: Plain(url, number, number % endpoints, interval)
 
 
 def ours(url: str, endpoints: int, interval: float) -> Make:
+    """Return the triggers of this package."""
     from airflow_batch_provider.jobs import JobRef
     from airflow_batch_provider.triggers import settling
     from airflow_batch_provider.triggers.jobs import JobTrigger
@@ -116,6 +119,7 @@ def ours(url: str, endpoints: int, interval: float) -> Make:
 
 
 def databricks(url: str, endpoints: int, interval: float) -> Make:  # noqa: ARG001  # as the others
+    """Return the official Databricks provider's triggers."""
     from airflow.providers.databricks.triggers.databricks import DatabricksExecutionTrigger
 
     host, _, port = url.removeprefix("http://").partition(":")
@@ -127,6 +131,7 @@ def databricks(url: str, endpoints: int, interval: float) -> Make:  # noqa: ARG0
 
 
 def data_factory(url: str, endpoints: int, interval: float) -> Make:  # noqa: ARG001  # as the others
+    """Return the official Azure provider's triggers."""
     import aiohttp
     from airflow.providers.microsoft.azure.hooks import data_factory as hooks
     from airflow.providers.microsoft.azure.triggers.data_factory import AzureDataFactoryTrigger
@@ -164,7 +169,7 @@ def data_factory(url: str, endpoints: int, interval: float) -> Make:  # noqa: AR
     )
     hooks.get_async_connection = functools.partial(BaseHook.aget_connection)
     return lambda number: AzureDataFactoryTrigger(
-        str(number), "c", time.time() + 1e6, "g", "f", True, interval
+        str(number), "c", time.time() + 1e6, "g", "f", check_interval=interval
     )
 
 

@@ -31,21 +31,23 @@ class World:
     def done(self, number: int) -> bool:
         return time.monotonic() >= self.ends.get(number, float("inf"))
 
-    def answer(self, method: str, path: str, query: dict[str, list[str]], body: bytes) -> Any:
+    def answer(self, path: str, query: dict[str, list[str]], body: bytes) -> Any:
         parts = [part for part in path.split("/") if part]
         if parts[0] == "control":
             return self.control(parts[1], body)
         if "token" in parts[-1]:
             self.counts["tokens"] += 1
             return {"access_token": "t", "expires_in": 86400, "token_type": "Bearer"}
-        self.counts["requests"] += 1
-        if "datastores" in parts:
-            self.counts["requests"] -= 1  # of the end, not of the waiting
+        if "datastores" in parts:  # asked at the end
             return DATASTORE
+        self.counts["requests"] += 1
+        return self.told(parts, query, body)
+
+    def told(self, parts: list[str], query: dict[str, list[str]], body: bytes) -> Any:
         if parts[0] == "api":
             number = int(json.loads(body)["run_id"])
             return {"state": {**DATABRICKS[self.done(number)], "state_message": ""}}
-        if "pipelineruns" in path.lower():
+        if "pipelineruns" in parts or "pipelineRuns" in parts:
             number = int(parts[-1])
             return {"runId": parts[-1], "status": "Succeeded" if self.done(number) else "InProgress"}
         if parts[-1] == "jobs":
@@ -131,8 +133,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         url = urlsplit(self._url.decode())
-        method = self._parser.get_method().decode()
-        answer = json.dumps(self._world.answer(method, url.path, parse_qs(url.query), self._body)).encode()
+        answer = json.dumps(self._world.answer(url.path, parse_qs(url.query), self._body)).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n"
         self._transport.write(head.encode() + answer)
 

@@ -14,21 +14,22 @@ def test_at_first_a_list_is_worth_it_for_two(wanted, worth):
 
 
 @pytest.mark.parametrize(
-    ("found", "pages", "page_size", "wanted", "expected"),
+    ("pages", "page_size", "complete", "wanted", "expected"),
     [
-        (1000, 10, 100, 1000, 10),  # nothing but what was looked for
-        (40, 2, 20, 1000, 50),  # small pages
-        (20, 1, 20, 100, 5),  # one small page held all that was looked for: more would be on the next
-        (5, 1, 0, 1000, 10),  # a list of one page, which may be as long as ever
-        (50, 40, 100, 50, 40),  # a long history
-        (0, 3, 100, 10, 100),  # none was found
-        (0, 1, 0, 10, 100),
+        (10, 100, True, 1000, 10),  # nothing but what was looked for
+        (2, 20, True, 1000, 50),  # small pages
+        (1, 20, True, 100, 5),  # one small page held all: more jobs are on more pages
+        (1, 0, True, 1000, 10),  # a list of one page, which may be as long as ever
+        (40, 100, True, 50, 40),  # a long history
+        (1, 100, False, 2, 2),  # not on the first page: deeper
+        (1, 100, False, 1000, 10),  # which says little of many
+        (30, 100, False, 40, 60),
     ],
 )
-def test_what_a_list_costs_is_learnt(found, pages, page_size, wanted, expected):
-    """The number of pages follows from how many jobs a page held last time."""
+def test_what_a_list_costs_is_learnt(pages, page_size, *, complete, wanted, expected):
+    """The number of pages follows from how deep one had to read, and from the size of a page."""
     listing = Listing(0.0)
-    listing.learn(found, pages, page_size)
+    listing.learn(pages, page_size, complete=complete)
 
     assert listing.pages(wanted) == expected
     assert listing.is_worth(wanted, 0.0) is (expected < wanted)
@@ -37,11 +38,11 @@ def test_what_a_list_costs_is_learnt(found, pages, page_size, wanted, expected):
 def test_what_was_learnt_gets_old():
     """After many rounds of single requests the list gets another chance."""
     listing = Listing(0.0)
-    listing.learn(2, 50, 100)
-    assert not listing.is_worth(30, 0.0)
+    listing.learn(50, 100, complete=True)
+    assert not listing.is_worth(5, 0.0)
 
     rounds = 0
-    while not listing.is_worth(30, 0.0):
+    while not listing.is_worth(5, 0.0):
         listing.forget()
         rounds += 1
     assert 20 < rounds < 100
@@ -64,7 +65,7 @@ def test_a_list_that_was_read_has_not_failed_in_a_row():
     """A good answer between two failures forgives the first."""
     listing = Listing(0.0)
     listing.failed(10.0, passes=True)
-    listing.learn(100, 1, 100)
+    listing.learn(1, 100, complete=True)
 
     assert not listing.failed(20.0, passes=True)
 
