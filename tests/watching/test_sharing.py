@@ -26,7 +26,7 @@ def look_ups(monkeypatch):
     found, original = [], BatchHook.aopen
 
     async def counted(self):
-        if not self._is_read():
+        if self._connection is None:
             found.append(self.conn_id)
         await original(self)
 
