@@ -15,7 +15,7 @@ export NO_PROXY := 127.0.0.1,localhost,$(or $(no_proxy),$(NO_PROXY))
 unexport no_proxy
 
 .NOTPARALLEL:
-.PHONY: help venv demo demo-modelarts emulator airflow test chaos check bench clean fresh
+.PHONY: help venv demo demo-lifecycle demo-modelarts emulator airflow test chaos conformance check bench clean fresh
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ venv: $(VENV)/.dev ## Set up the virtual environment for development
 
 demo: $(VENV)/.demo ## Score handwritten digits on a batch endpoint of the emulator, from a real DAG
 	$(python) -m airflow_batch_provider.demo
+
+demo-lifecycle: $(VENV)/.demo ## Create a cluster, a deployment and an endpoint on the emulator, score, and delete them again
+	$(python) -m airflow_batch_provider.demo lifecycle
 
 demo-modelarts: $(VENV)/.demo ## Train on handwritten digits by a ModelArts workflow of the emulator, from a real DAG
 	$(python) -m airflow_batch_provider.demo modelarts
@@ -35,12 +38,15 @@ emulator: $(VENV)/.demo ## Run the emulator alone, until Ctrl-C
 	$(python) -m airflow_batch_provider.emulator
 
 test: $(VENV)/.dev fresh ## Run every test, then require 100 % branch coverage of the pure core
-	$(python) -m pytest
+	$(python) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 	$(python) -m coverage run -m pytest --quiet tests/core
 	$(python) -m coverage report
 
-chaos: $(VENV)/.dev fresh ## Kill every process at every point, and submit a thousand jobs while a fifth of all goes wrong
-	CHAOS=1 CHAOS_SUBMISSIONS=1000 CHAOS_SEED=random $(python) -m pytest -s tests/chaos tests/e2e/test_durable.py tests/e2e/test_boundaries.py
+chaos: $(VENV)/.dev fresh ## For each service, kill every process at every point, and submit a thousand jobs while a fifth of all goes wrong
+	CHAOS=1 CHAOS_SUBMISSIONS=1000 CHAOS_SEED=random $(python) -m pytest -s tests/chaos tests/e2e/test_durable.py tests/e2e/test_worker_free.py tests/e2e/test_boundaries.py
+
+conformance: $(VENV)/.demo fresh ## Let the vendors' own clients work against the emulator, each in an environment of its own
+	$(python) conformance $(CLIENT)
 
 check: $(VENV)/.dev fresh ## Lint, check the format, the types, and who imports whom
 	$(python) -m ruff check .

@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 _SHOWN = 400
 _LONGEST_MESSAGE = 2000
+_LOG_LINES, _LOG_LINE = 20, 300
 
 
 class _NotJson:
@@ -132,6 +133,18 @@ def excerpt(response: httpx.Response) -> str:
     # Not httpx's own `text`, which decodes with whatever codec the answer names.
     text = " ".join(redact(response.content.decode("utf-8", "replace")).split())
     return f"{text[:_SHOWN]}…" if len(text) > _SHOWN else text or "(empty)"
+
+
+def last_lines(name: str, text: str) -> str:
+    """Return the last lines of a log for a message, redacted; empty if it says nothing.
+
+    Args:
+        name: What log it is, for whoever wants to read more.
+        text: Its end.
+    """
+    lines = [line for line in text.splitlines() if line.strip()][-_LOG_LINES:]
+    shown = (f"  | {redact(line)[:_LOG_LINE]}" for line in lines)
+    return "\n".join([f"The last lines of {name}:", *shown]) if lines else ""
 
 
 def opening(doing: str) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.values import RENDERED, is_nothing, shown
 
 
 def positive(field: str, value: Any) -> float:
@@ -58,6 +59,23 @@ def just_one(what: str, **given: Any) -> str:
         told = " and ".join(said) + " are given" if said else f"none of {', '.join(given)} is given"
         raise InvalidInput(f"{told}.", fix=f"Say {what}: give exactly one.")
     return said[0]
+
+
+def texts(**given: Any) -> dict[str, str]:
+    """Return the arguments that are given, all of them texts.
+
+    Args:
+        **given: Name to value; ``None`` is not given.
+
+    Raises:
+        InvalidInput: A value is no text, or a template rendered it to nothing.
+    """
+    said = {name: value for name, value in given.items() if value is not None}
+    for name, value in said.items():
+        if not isinstance(value, str) or is_nothing(value):
+            why = f" {RENDERED}" if is_nothing(value) else ""
+            raise InvalidInput(f"{name} is {shown(value)}.{why}", fix="Give a text, or leave it out.")
+    return said
 
 
 def _number(field: str, value: Any) -> float:

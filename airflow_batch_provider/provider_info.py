@@ -115,6 +115,10 @@ PROVIDER_INFO: dict[str, Any] = {
             "conn-fields": _MODELARTS_FIELDS,
         },
     ],
+    "asset-uris": [
+        {"schemes": ["azureml"], "handler": "airflow_batch_provider.assets.azureml"},
+        {"schemes": ["obs"], "handler": "airflow_batch_provider.assets.obs"},
+    ],
     "extra-links": [
         "airflow_batch_provider.links.AzureMLJobLink",
         "airflow_batch_provider.links.ModelArtsExecutionLink",

@@ -4,7 +4,8 @@ It sees what tests log and print, the text of each error of ours, each entry of 
 the test harnesses hand to Airflow (see `look`), and every file of every Airflow home: logs and database, with
 what Airflow encrypts there. Variables are none of its business: a test may hold a secret, and send it.
 
-It knows planted secrets, the emulator's tokens, keys of storage accounts, and signatures of signed URLs.
+It knows planted secrets, the emulator's tokens and temporary keys, keys of storage accounts, and signatures
+of signed URLs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import re
 import sqlite3
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CLIENT_SECRET = "planted-secret-of-a-client"
+SECRET_KEY = "planted-secret-of-an-access-key"
+IAM_PASSWORD = "planted-secret-of-an-iam-user"
+HUAWEI_ACCOUNT = f"{{access_keys: {{PLANTEDACCESSKEY0000: {SECRET_KEY}}}, password: {IAM_PASSWORD}}}"
+"""For the section ``modelarts`` of an emulator's set-up file."""
 FERNET_KEY = "cGxhbnRlZCwgYW5kIGtub3duIHRvIHRoZSBzY2FuISE="
 """Of the Airflows under test, so that what they encrypt can be read here."""
 
@@ -146,10 +151,20 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Look into the Airflow homes that tests left, and fail the run if anything was found."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:  # One of several processes, below whose controller's folder its own is.
+        told["leaks"] = [asdict(leak) for leak in LEAKS]
+        return
     for database in session.config._tmp_path_factory.getbasetemp().rglob("airflow.db"):
         look_into(database.parent)
     if LEAKS:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what one of several processes has seen."""
+    LEAKS.extend(Leak(**leak) for leak in getattr(node, "workeroutput", {}).get("leaks", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

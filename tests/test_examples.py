@@ -41,6 +41,7 @@ def emulator(tmp_path_factory):
     digits.write(folder)
     with Emulator(setup=folder / "setup.yml", speed=20) as emulator:
         upload(emulator, folder / "images")
+        emulator.digits = folder
         yield emulator
 
 
@@ -77,6 +78,7 @@ def test_an_example_runs_in_a_terminal(example, terminal, emulator):
     environment = {
         **terminal,
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
+        "EXAMPLE_DIGITS": str(emulator.digits),
         "AIRFLOW_CONN_AZURE_ML_DEFAULT": json.dumps(emulator.airflow_connection()),
         "AIRFLOW_CONN_MODELARTS_DEFAULT": json.dumps(emulator.modelarts_connection()),
     }

@@ -18,8 +18,9 @@ import structlog
 from cryptography.fernet import Fernet
 from airflow_batch_provider.emulator.database import Database
 from airflow_batch_provider.emulator.journal import Journal
+from airflow_batch_provider.emulator.modelarts.keys import KeyStore
 from airflow_batch_provider.errors import BatchError, ServiceError
-from tests.secret_scan import CLIENT_SECRET, FERNET_KEY, keep_triggers, look
+from tests.secret_scan import CLIENT_SECRET, FERNET_KEY, IAM_PASSWORD, SECRET_KEY, keep_triggers, look
 
 TOKEN = "emu_" + "t" * 43
 KEY = "k" * 86 + "=="
@@ -27,6 +28,22 @@ SIGNATURE = "a?sp=r&sig=" + "s" * 43
 
 def test_log():
     logging.getLogger("any").warning("using %s", CLIENT_SECRET)
+
+def test_secret_key():
+    logging.getLogger("any").warning("signing with %s", SECRET_KEY)
+
+def test_iam_password():
+    look("trigger", {"password": IAM_PASSWORD})
+
+def test_iam_token():
+    BatchError(f"X-Auth-Token {TOKEN} is refused.")
+
+def test_temporary_key(tmp_path):
+    database = Database(tmp_path / "emulator.db")
+    key = KeyStore(database).issue(900)
+    database.close()
+    print(key.secret)
+    look("XCom keys", key.token)
 
 def test_structlog():
     structlog.get_logger().info("asking", with_=TOKEN)
@@ -85,28 +102,35 @@ def folder():
         yield Path(folder)
 
 
-def run(folder, tests):
+def run(folder, tests, *options):
     (folder / "test_it.py").write_text(tests)
     (folder / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-p", "tests.secret_scan", f"--basetemp={folder / 'tmp'}"]
     return subprocess.run(
-        [*command, "-c", folder / "pytest.ini", folder],
+        [*command, *options, "-c", folder / "pytest.ini", folder],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=180,
         check=False,
     )
 
 
-def test_each_way_out_is_watched(folder):
+@pytest.mark.parametrize("options", [(), ("--numprocesses", "2")], ids=["alone", "shared"])
+def test_each_way_out_is_watched(folder, options):
     """Every test passes and the run fails; each leak is named with its place and test, and not repeated."""
-    done = run(folder, LEAKY)
+    done = run(folder, LEAKY, *options)
 
     told = [line for line in done.stdout.splitlines() if " secret after " in line]
     for where, kind, test in [
         ("Captured log call", "planted", "::test_log"),
+        ("Captured log call", "planted", "::test_secret_key"),
+        ("trigger", "planted", "::test_iam_password"),
+        ("error", "token", "::test_iam_token"),
+        ("Captured stdout call", "token", "::test_temporary_key"),
+        ("XCom keys", "token", "::test_temporary_key"),
         ("log", "token", "::test_structlog"),
         ("log", "token", "::test_captured_structlog"),
         ("Captured stdout call", "key", "::test_print"),
@@ -118,7 +142,7 @@ def test_each_way_out_is_watched(folder):
         ("rows of an Airflow database", "planted", "no test"),
     ]:
         assert [line for line in told if f"{where}: a {kind}" in line and line.endswith(test)], (where, told)
-    assert " 9 passed" in done.stdout, done.stdout + done.stderr
+    assert " 13 passed" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 1
     assert not [line for line in told if "kkkk" in line or "ssss" in line or "tttt" in line]
 

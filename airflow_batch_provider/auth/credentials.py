@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
 
-from airflow_batch_provider.auth.tokens import Credential
+from airflow_batch_provider.auth.tokens import AccessToken, Credential
 from airflow_batch_provider.errors import ConnectionFailed, InvalidInput, redact
 from airflow_batch_provider.services.azure_ml.answers import need, read
 from airflow_batch_provider.services.azure_ml.connection import AzureMLConnection
@@ -60,15 +59,9 @@ class EmulatorCredential:
             ) from error
         doing = "asking the emulator for a token"
         body = read(response, doing)
-        return _Access(
+        return AccessToken(
             str(need(body, doing, "access_token")), time.time() + float(body.get("expires_in") or 3600)
         )
-
-
-@dataclass(frozen=True)
-class _Access:
-    token: str = field(repr=False)
-    expires_on: float
 
 
 class Connection(Protocol):

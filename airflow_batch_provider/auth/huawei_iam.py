@@ -7,7 +7,6 @@ A token is made for one project and lives for 24 hours. Source: the vendor's API
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -16,7 +15,7 @@ from airflow_batch_provider.answers import inner
 from airflow_batch_provider.auth.attached import TokenAuth
 from airflow_batch_provider.auth.credentials import tls_of
 from airflow_batch_provider.auth.huawei_aksk import AkSkAuth
-from airflow_batch_provider.auth.tokens import Credential, Token, Tokens, shared_tokens
+from airflow_batch_provider.auth.tokens import AccessToken, Credential, Token, Tokens, shared_tokens
 from airflow_batch_provider.errors import ConnectionFailed, UnexpectedAnswer, redact
 from airflow_batch_provider.services.modelarts.answers import read
 from airflow_batch_provider.services.modelarts.connection import ModelArtsConnection
@@ -34,12 +33,6 @@ _REFUSED = (
     "Check iam_user, iam_domain (the account's name) and password. Accounts with a HUAWEI ID, and users who "
     "need a second factor, cannot get a token by password: use access keys."
 )
-
-
-@dataclass(frozen=True)
-class _Access:
-    token: str = field(repr=False)
-    expires_on: float
 
 
 class PasswordCredential:
@@ -70,7 +63,7 @@ class GivenToken:
 
     def get_token(self, *scopes: str) -> Any:  # noqa: ARG002  # a token is for all services of a project
         """Return the token."""
-        return _Access(self._connection.security_token, time.time() + LIFETIME)
+        return AccessToken(self._connection.security_token, time.time() + LIFETIME)
 
 
 class IamAuth(TokenAuth):
@@ -143,11 +136,11 @@ def _request(connection: ModelArtsConnection) -> dict[str, Any]:
     return {"auth": {"identity": identity, "scope": {"project": project}}}
 
 
-def _token(response: httpx.Response) -> _Access:
+def _token(response: httpx.Response) -> AccessToken:
     doing = "asking IAM for a token"
     fix = _REFUSED if response.status_code == httpx.codes.UNAUTHORIZED else ""
     body = read(response, doing, fix=fix)
     value = response.headers.get("x-subject-token")
     if not value:
         raise UnexpectedAnswer("Asking IAM for a token failed: the answer lacks the header X-Subject-Token.")
-    return _Access(value, epoch(inner(body, "token").get("expires_at")) or time.time() + LIFETIME)
+    return AccessToken(value, epoch(inner(body, "token").get("expires_at")) or time.time() + LIFETIME)

@@ -6,14 +6,13 @@ Source: the vendor's API page of ``POST /v3.0/OS-CREDENTIAL/securitytokens``.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from airflow_batch_provider.answers import inner, need
 from airflow_batch_provider.auth.huawei_iam import RESOURCE, iam_tokens_of, post_to_iam
-from airflow_batch_provider.auth.tokens import Credential, Token, Tokens, shared_tokens
+from airflow_batch_provider.auth.tokens import AccessToken, Credential, Token, Tokens, shared_tokens
 from airflow_batch_provider.services.modelarts.answers import read
 from airflow_batch_provider.services.modelarts.connection import ModelArtsConnection
 from airflow_batch_provider.services.modelarts.keys import Keys
@@ -22,12 +21,6 @@ from airflow_batch_provider.values import epoch
 _KEY_SECONDS = 3600
 _FOREVER = 10 * 365 * 24 * 3600.0
 _DOING = "asking IAM for temporary access keys"
-
-
-@dataclass(frozen=True)
-class _Access:
-    token: str = field(repr=False)
-    expires_on: float
 
 
 class OwnKeys:
@@ -44,7 +37,7 @@ class OwnKeys:
         """Return the keys."""
         own = self._connection
         keys = Keys(own.access_key, own.secret_key, own.security_token)
-        return _Access(keys.to_text(), time.time() + _FOREVER)
+        return AccessToken(keys.to_text(), time.time() + _FOREVER)
 
 
 class TemporaryKeys:
@@ -68,7 +61,7 @@ class TemporaryKeys:
         found = inner(read(response, _DOING), "credential")
         names = ("access", "secret", "securitytoken")
         keys = Keys(*(str(need(found, _DOING, name)) for name in names))
-        return _Access(keys.to_text(), epoch(found.get("expires_at")) or time.time() + _KEY_SECONDS)
+        return AccessToken(keys.to_text(), epoch(found.get("expires_at")) or time.time() + _KEY_SECONDS)
 
     def _ask(self, token: Token) -> httpx.Response:
         asked = {"id": token.value, "duration_seconds": _KEY_SECONDS}

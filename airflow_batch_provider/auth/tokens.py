@@ -49,6 +49,19 @@ class Token:
     renew_at: float
 
 
+@dataclass(frozen=True)
+class AccessToken:
+    """What a credential of ours returns, in the shape of azure-identity's.
+
+    Args:
+        token: The secret.
+        expires_on: Epoch seconds.
+    """
+
+    token: str = field(repr=False)
+    expires_on: float
+
+
 class Credential(Protocol):
     """Gets tokens; the shape of azure-identity's credentials."""
 

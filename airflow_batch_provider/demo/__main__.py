@@ -2,6 +2,8 @@
 
 ``python -m airflow_batch_provider.demo modelarts``: the same with a ModelArts workflow.
 
+``python -m airflow_batch_provider.demo lifecycle``: create a batch endpoint, use it, delete it.
+
 ``python -m airflow_batch_provider.demo airflow``: leave Airflow's web interface open until Ctrl-C.
 """
 
@@ -33,17 +35,15 @@ class _Story:
     """A DAG of the examples, and which of its tasks tells what."""
 
     dag: str
-    job: str
     files: str
     connection: str
     cloud: str
 
 
 _STORIES = {
-    "run": _Story("example_azure_ml_batch_endpoint", "score", "predictions", "azure_ml_default", "Azure"),
-    "modelarts": _Story(
-        "example_modelarts_workflow", "train", "metrics", "modelarts_default", "Huawei Cloud"
-    ),
+    "run": _Story("example_azure_ml_batch_endpoint", "predictions", "azure_ml_default", "Azure"),
+    "lifecycle": _Story("example_azure_ml_lifecycle", "predictions", "azure_ml_default", "Azure"),
+    "modelarts": _Story("example_modelarts_workflow", "metrics", "modelarts_default", "Huawei Cloud"),
 }
 _RUN_SECONDS = 300
 
@@ -73,7 +73,9 @@ def _run(story: _Story, folder: Path, say: Callable[[str], None]) -> int:
         with watcher:
             state = airflow.wait_for_run(story.dag, run_id, _RUN_SECONDS, _task_teller(say))
         if state != "success":
-            print(airflow.task_log(story.dag, run_id, story.job), file=sys.stderr)
+            tasks = airflow.task_instances(story.dag, run_id)
+            for failed in [one["task_id"] for one in tasks if one["state"] == "failed"]:
+                print(airflow.task_log(story.dag, run_id, failed), file=sys.stderr)
             say(f"The run ended as {state}.")
             return 1
         for file in airflow.xcom(story.dag, run_id, story.files):
@@ -124,6 +126,7 @@ def _airflow(
             "azure_ml_default": emulator.airflow_connection(),
             "modelarts_default": emulator.modelarts_connection(),
         },
+        env={"EXAMPLE_DIGITS": str(folder / "deployment")},
         port=port,
     )
     say("Starting Airflow: API server, scheduler, DAG processor, triggerer …")

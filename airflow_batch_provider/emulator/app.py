@@ -22,13 +22,20 @@ from airflow_batch_provider.emulator import (
     entra,
     history,
     planes,
+    run_changes,
     studio,
 )
 from airflow_batch_provider.emulator.errors import ServiceError, render
 from airflow_batch_provider.emulator.gateway import Gateway
 from airflow_batch_provider.emulator.lifecycle import routes as lifecycle_routes
 from airflow_batch_provider.emulator.modelarts import errors as modelarts_errors
-from airflow_batch_provider.emulator.modelarts import execution_routes, iam, step_routes, workflow_routes
+from airflow_batch_provider.emulator.modelarts import (
+    execution_routes,
+    iam,
+    step_routes,
+    training_routes,
+    workflow_routes,
+)
 from airflow_batch_provider.emulator.obs import routes as obs_routes
 from airflow_batch_provider.emulator.resources import DEFAULT_LOCATION
 
@@ -75,9 +82,11 @@ def build(world: World, connections: Connections) -> ASGIApp:
         *workflow_routes.ROUTES,
         *execution_routes.ROUTES,
         *step_routes.ROUTES,
+        *training_routes.ROUTES,
         *obs_routes.ROUTES,
         *batch.ROUTES,
         *history.ROUTES,
+        *run_changes.ROUTES,
         *studio.ROUTES,
         *arm.ROUTES,
         *arm_jobs.ROUTES,

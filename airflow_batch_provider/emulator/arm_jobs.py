@@ -58,7 +58,10 @@ async def list_jobs(request: Request) -> Response:
 
 def _matches(job: Job, request: Request) -> bool:
     query = request.query_params
-    if query.get("jobType", "Pipeline").lower() != "pipeline" or query.get("listViewType") == "ArchivedOnly":
+    view = query.get("listViewType", "ActiveOnly").lower()
+    if query.get("jobType", "Pipeline").lower() != "pipeline":
+        return False
+    if view != "all" and job.hidden != (view == "archivedonly"):
         return False
     if query.get("tag") and query["tag"] not in job.tags:
         return False

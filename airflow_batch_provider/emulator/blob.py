@@ -1,8 +1,8 @@
 """The REST API of Azure Blob Storage, as far as storage clients of batch jobs use it.
 
 Containers: create, exists, delete, List Blobs, Blob Batch (deletes). Blobs: Put Blob, Put Block, Put Block
-List, Get Blob with ranges and conditions, Get Blob Properties, Delete Blob. Everything else, such as leases,
-snapshots, tiers, copies, append and page blobs, is answered with 501.
+List, Set Blob Metadata, Get Blob with ranges and conditions, Get Blob Properties, Delete Blob. Everything
+else, such as leases, snapshots, tiers, copies, append and page blobs, is answered with 501.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class _BlobService:
             ("GET", ""): self._get,
             ("HEAD", ""): self._head,
             ("PUT", ""): self._put,
+            ("PUT", "metadata"): self._set_metadata,
             ("PUT", "block"): self._put_block,
             ("PUT", "blocklist"): self._put_block_list,
             ("DELETE", ""): self._delete,
@@ -183,6 +184,11 @@ class _BlobService:
             await blob_http.receive(request, file)
             blob = await run_in_threadpool(self._store.commit, *_blob(request), file, write)
         return _created(blob_http.version_headers(blob))
+
+    async def _set_metadata(self, request: Request) -> Response:
+        write = blob_http.write_of(request, body_is_content=False)
+        blob = await run_in_threadpool(self._store.describe_anew, *_blob(request), write)
+        return Response(headers={**blob_http.version_headers(blob), "x-ms-request-server-encrypted": "true"})
 
     async def _put_block(self, request: Request) -> Response:
         block_id = check_block_id(request.query_params.get("blockid", ""))

@@ -195,6 +195,22 @@ class BlobStore:
             Path(file.name).replace(path)
         return self._describe(account, container, name, status)
 
+    def describe_anew(self, account: str, container: str, name: str, write: Write) -> Blob:
+        """Give a blob other metadata: a new version of the same content, with the same content headers.
+
+        Args:
+            account: Storage account.
+            container: Its container.
+            name: The blob's name.
+            write: The metadata, and the check; its content headers do not count.
+        """
+        with self._lock, self.upload() as copy:
+            blob, file = self.open(account, container, name)
+            with file:
+                shutil.copyfileobj(file, copy)
+            kept = Write(blob.content, write.metadata, write.check)
+            return self.commit(account, container, name, copy, kept)
+
     def stage_block(self, account: str, container: str, name: str, block_id: str, file: BinaryIO) -> None:
         """Keep an upload as a block of a blob to come.
 

@@ -136,6 +136,8 @@ def _shown_execution(one: Execution, world: World) -> dict[str, Any]:
         "states": _states(one.states),
         "createdAt": one.created_at,
         "labels": one.labels,
+        "parameters": _given(one, "parameters"),
+        "data": _given(one, "data_requirements"),
         "steps": [
             {
                 "name": step.name,
@@ -154,6 +156,10 @@ def _shown_execution(one: Execution, world: World) -> dict[str, Any]:
     }
 
 
+def _given(one: Execution, section: str) -> dict[str, Any]:
+    return {item["name"]: item.get("value", item.get("default")) for item in one.definition[section]}
+
+
 def _states(states: list[list[Any]]) -> list[dict[str, Any]]:
     return [{"status": status, "time": at} for status, at in states]
 
@@ -164,7 +170,7 @@ async def show_log(request: Request) -> Response:
     known = any(
         step.uuid == uuid for one in world_of(request).modelarts.executions.all() for step in one.steps
     )
-    log = world_of(request).modelarts.bench.folder(uuid) / "log.txt"
+    log = world_of(request).modelarts.bench.log(uuid)
     if not known or not log.is_file():
         return JSONResponse({"error": f"No step {uuid} has run a job here."}, 404)
     return PlainTextResponse(log.read_text("utf-8", "replace"))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_batch_provider.emulator.jobs import Job
 
-_HISTORY = f"/history/v1.0{WORKSPACE}"
+HISTORY = f"/history/v1.0{WORKSPACE}"
 _OUTPUT_ASSET = re.compile(
     r".*/data/azureml_(?P<run>[0-9a-f-]+)_output_data_(?P<name>\w+)/versions/1", re.IGNORECASE
 )
@@ -36,7 +36,12 @@ async def discovery(request: Request) -> Response:
     return JSONResponse(dict.fromkeys(names, base))
 
 
-def _job_of(request: Request, run_id: str) -> Job:
+def job_of(request: Request, run_id: str) -> Job:
+    """Return the job that a run belongs to.
+
+    Raises:
+        ServiceError: 404, the workspace has no such run.
+    """
     path = request.path_params
     job = world_of(request).jobs.by_run(run_id)
     if job is None or job.where.key != Workspace(path["s"], path["g"], path["w"]).key:
@@ -46,27 +51,27 @@ def _job_of(request: Request, run_id: str) -> Job:
 
 async def children(request: Request) -> Response:
     """Answer the child runs of a job: one, once the job is past its preparation."""
-    job = _job_of(request, request.path_params["run"])
+    job = job_of(request, request.path_params["run"])
     has_child = request.path_params["run"] == job.id and job.entered("Queued", "Running") is not None
-    value = [_run(job, job.child)] if has_child else []
+    value = [shown_run(job, job.child)] if has_child else []
     return JSONResponse({"value": value, "continuationToken": None, "nextLink": None})
 
 
 async def get_run(request: Request) -> Response:
     """Answer one run."""
     run_id = request.path_params["run"]
-    return JSONResponse(_run(_job_of(request, run_id), run_id))
+    return JSONResponse(shown_run(job_of(request, run_id), run_id))
 
 
 async def run_data(request: Request) -> Response:
     """Answer what is recorded of a run, its outputs with their asset ids among it."""
-    run_id = _json_object(await request.body()).get("runId")
+    run_id = json_object(await request.body()).get("runId")
     if not isinstance(run_id, str):
         raise bad_request("The field runId is required.")
-    job = _job_of(request, run_id)
+    job = job_of(request, run_id)
     return JSONResponse(
         {
-            "runMetadata": _run(job, run_id),
+            "runMetadata": shown_run(job, run_id),
             "runDefinition": None,
             "jobSpecification": None,
             "systemSettings": None,
@@ -74,7 +79,12 @@ async def run_data(request: Request) -> Response:
     )
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return a request's body.
+
+    Raises:
+        ServiceError: 400, it is no JSON object.
+    """
     try:
         parsed = wire.loads(body)
     except ValueError as error:
@@ -84,7 +94,8 @@ def _json_object(body: bytes) -> dict[str, Any]:
     return parsed
 
 
-def _run(job: Job, run_id: str) -> dict[str, Any]:
+def shown_run(job: Job, run_id: str) -> dict[str, Any]:
+    """Return a run as run history does: the job's own, or that of its step."""
     is_child = run_id == job.child
     began, ended = job.entered("Running"), job.entered("Completed", "Failed", "Canceled")
     return {
@@ -143,8 +154,8 @@ def _error(job: Job, run_id: str) -> dict[str, Any] | None:
 async def details(request: Request) -> Response:
     """Answer a run's status, error and logs; the logs are URLs that carry their own permission."""
     run_id = request.path_params["run"]
-    job, world = _job_of(request, run_id), world_of(request)
-    run = _run(job, run_id)
+    job, world = job_of(request, run_id), world_of(request)
+    run = shown_run(job, run_id)
     kept = ("runId", "status", "startTimeUtc", "endTimeUtc", "error", "warnings", "properties")
     return JSONResponse(
         {key: run[key] for key in kept}
@@ -163,7 +174,7 @@ async def details(request: Request) -> Response:
 
 async def resolve_uris(request: Request) -> Response:
     """Answer where data assets lie; an asset that nobody knows is left out."""
-    body = _json_object(await request.body())
+    body = json_object(await request.body())
     values = body.get("values")
     if not isinstance(values, list):
         raise bad_request("The field values must be a list of asset ids.")
@@ -189,11 +200,11 @@ def _resolved(world: World, workspace: Workspace, asset: str) -> dict[str, str] 
 
 ROUTES = [
     Route("/discovery", discovery),
-    Route(f"{_HISTORY}/runs/{{run}}/children", children),
-    Route(f"{_HISTORY}/runs/{{run}}/details", details),
-    Route(f"{_HISTORY}/runs/{{run}}", get_run),
-    Route(f"{_HISTORY}/experiments/{{experiment}}/runs/{{run}}/details", details),
-    Route(f"{_HISTORY}/experiments/{{experiment}}/runs/{{run}}", get_run),
-    Route(f"{_HISTORY}/rundata", run_data, methods=["POST"]),
+    Route(f"{HISTORY}/runs/{{run}}/children", children),
+    Route(f"{HISTORY}/runs/{{run}}/details", details),
+    Route(f"{HISTORY}/runs/{{run}}", get_run),
+    Route(f"{HISTORY}/experiments/{{experiment}}/runs/{{run}}/details", details),
+    Route(f"{HISTORY}/experiments/{{experiment}}/runs/{{run}}", get_run),
+    Route(f"{HISTORY}/rundata", run_data, methods=["POST"]),
     Route(f"/data/v1.0{WORKSPACE}/dataversion/batchGetResolvedUris", resolve_uris, methods=["POST"]),
 ]

@@ -31,6 +31,7 @@ class Job:
         outcome: The final status, once user code has decided it.
         outputs: Each named output with the ``uri`` and ``type`` that run history tells.
         error: The text of a failure.
+        hidden: Whether it is archived.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Job:
     outcome: str | None = None
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     error: str | None = None
+    hidden: bool = False
 
     @property
     def where(self) -> Workspace:

@@ -7,7 +7,6 @@ kept in the database with its time, so that a restarted emulator goes on where t
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 import json
 import logging
@@ -30,6 +29,7 @@ from airflow_batch_provider.emulator.execution import (
 from airflow_batch_provider.emulator.lifecycle.pipeline_job import pipeline_spec
 from airflow_batch_provider.emulator.lifecycle.pipeline_run import PipelineRun
 from airflow_batch_provider.emulator.scoring import ScoringJob, ScoringSpec
+from airflow_batch_provider.emulator.waking import woken
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,8 +104,7 @@ class Runner:
                 self._step()
             except Exception:  # noqa: BLE001 - logged; the other jobs must go on
                 _log.exception("The runner goes on after an error.")
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._pause())
+            await woken(self._wake, self._pause())
 
     def stop(self) -> None:
         """Stop what runs, without ending the jobs: the next start resumes them."""

@@ -28,6 +28,7 @@ class Settings:
         requests_per_second: How many requests the batch data plane, Resource Manager and ModelArts each
             answer in a second, after a burst of one second's; further ones are refused with 429 and
             ``Retry-After: 1``. 0 for no limit.
+        drop_labels: The share of new executions, from 0 to 1, that lose them all the same, chosen at random.
     """
 
     list_lag: float = 0.0
@@ -41,6 +42,7 @@ class Settings:
     one_operation_at_a_time: bool = False
     keep_labels: bool = True
     requests_per_second: float = 0.0
+    drop_labels: float = 0.0
 
     def changed(self, changes: dict[str, Any]) -> Settings:
         """Return these settings with some replaced.

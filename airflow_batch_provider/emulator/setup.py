@@ -75,7 +75,7 @@ def load(world: World, file: Path | None) -> Setup:
     endpoints = [_read_endpoint(setup.workspace, node) for node in top.named("endpoints")]
     data = [_read_data(node) for node in top.named("data")]
     datastores = {node.name: setup_datastore.read(node) for node in top.named("datastores")}
-    account, objects = modelarts.read(top.mapping("modelarts"))
+    cloud = modelarts.read(top.mapping("modelarts"))
     world.database.remember("location", location)
     world.database.remember("clients", _clients(top))
     world.database.remember("setup", [*vars(setup.workspace).values(), setup.client_id, setup.client_secret])
@@ -86,7 +86,7 @@ def load(world: World, file: Path | None) -> Setup:
         _put_data(world, setup.workspace, asset)
     for endpoint in endpoints:
         _put_endpoint(world, setup.workspace, location, endpoint)
-    modelarts.put(world, account, objects)
+    modelarts.put(world, cloud)
     return setup
 
 

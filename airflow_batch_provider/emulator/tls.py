@@ -102,7 +102,8 @@ def _names(host: str) -> list[x509.GeneralName]:
         try:
             names.append(x509.IPAddress(ipaddress.ip_address(name)))
         except ValueError:
-            names += [x509.DNSName(name), x509.DNSName(f"*.blob.{name}")]
+            # Microsoft's storage clients tell the account by a host that contains ".blob.core.".
+            names += [x509.DNSName(f"{prefix}{name}") for prefix in ("", "*.blob.", "*.blob.core.")]
     return names
 
 

@@ -115,7 +115,7 @@ def arm_job(job: Job, base: str) -> dict[str, Any]:
                 "Studio": _service("Studio", studio_url(job, base)),
             },
             "computeId": None,
-            "isArchived": False,
+            "isArchived": job.hidden,
             "identity": None,
             "componentId": None,
             "jobType": "Pipeline",

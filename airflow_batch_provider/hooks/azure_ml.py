@@ -6,10 +6,10 @@ from functools import cached_property
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from airflow_batch_provider.auth import entra_auth, tls_of, tokens_of
+from airflow_batch_provider.auth import entra_auth, tokens_of
 from airflow_batch_provider.errors import AuthenticationFailed, BatchError, NotFound, PermissionDenied
 from airflow_batch_provider.flow import Flow
-from airflow_batch_provider.hooks.base import BatchHook, host_of
+from airflow_batch_provider.hooks.base import BatchHook, host_of, options_with
 from airflow_batch_provider.jobs import Job
 from airflow_batch_provider.services.azure_ml import uris
 from airflow_batch_provider.services.azure_ml.batch import BatchEndpoints
@@ -21,6 +21,7 @@ from airflow_batch_provider.services.azure_ml.outputs import Location, locate
 from airflow_batch_provider.services.azure_ml.workspace import Workspace
 
 if TYPE_CHECKING:
+    from airflow_batch_provider.hooks.azure_ml_resources import Resources
     from airflow_batch_provider.storage import Files
 
 
@@ -50,6 +51,8 @@ class AzureMLHook(BatchHook):
             ``AzureUSGovernment``.
     """
 
+    connection: AzureMLConnection
+
     conn_name_attr = "azure_ml_conn_id"
     default_conn_name = "azure_ml_default"
     conn_type = "azure_ml"
@@ -72,10 +75,9 @@ class AzureMLHook(BatchHook):
             "workspace_name": workspace_name,
         }
         self._cloud = cloud_environment
-        self._connection: AzureMLConnection | None = None
 
-    def _read(self, connection: Any, extra: dict[str, Any]) -> None:
-        self._connection = AzureMLConnection.read(
+    def _read(self, connection: Any, extra: dict[str, Any]) -> AzureMLConnection:
+        return AzureMLConnection.read(
             self.conn_id,
             login=connection.login,
             password=connection.password,
@@ -83,16 +85,6 @@ class AzureMLHook(BatchHook):
             extra=extra,
             cloud_environment=self._cloud,
         )
-
-    def _is_read(self) -> bool:
-        return self._connection is not None
-
-    @property
-    def connection(self) -> AzureMLConnection:
-        """The connection, once it was read."""
-        if self._connection is None:
-            raise RuntimeError("The connection was not read yet: call open() or aopen() first.")
-        return self._connection
 
     @property
     def workspace(self) -> Workspace:
@@ -106,14 +98,15 @@ class AzureMLHook(BatchHook):
         caller = known.client_id or known.managed_identity_client_id
         return BatchEndpoints(self.workspace, deployments=_DEPLOYMENTS, caller=caller)
 
+    @property
+    def resources(self) -> Resources:
+        """What the workspace's batch endpoints are made of, once the connection was read."""
+        from airflow_batch_provider.hooks.azure_ml_resources import Resources
+
+        return Resources(self.workspace)
+
     def _client_options(self) -> dict[str, Any]:
-        connection = self.connection
-        # The environment's proxies are for the internet, never for the emulator on this machine.
-        return {
-            "auth": entra_auth(connection),
-            "verify": tls_of(connection),
-            "trust_env": not connection.is_emulator,
-        }
+        return options_with(entra_auth(self.connection), self.connection)
 
     @staticmethod
     def order(**arguments: Any) -> Invocation:

@@ -13,6 +13,7 @@ import httpx
 from airflow.sdk import BaseHook
 
 from airflow_batch_provider import drive
+from airflow_batch_provider.auth import tls_of
 from airflow_batch_provider.errors import redact
 from airflow_batch_provider.flow import Flow
 from airflow_batch_provider.jobs import Service
@@ -41,6 +42,17 @@ def host_of(connection: Any) -> str:
     return f"{host}:{connection.port}" if host and connection.port else host
 
 
+def options_with(auth: httpx.Auth, connection: Any) -> dict[str, Any]:
+    """Return the ``httpx`` options of a client that carries a credential.
+
+    Args:
+        auth: The credential.
+        connection: Of a service: says what TLS certificates are trusted, and whether it is the emulator's.
+    """
+    # The environment's proxies are for the internet, never for the emulator on this machine.
+    return {"auth": auth, "verify": tls_of(connection), "trust_env": not connection.is_emulator}
+
+
 class BatchHook(BaseHook):
     """A connection to a service that runs batch jobs.
 
@@ -55,14 +67,18 @@ class BatchHook(BaseHook):
     def __init__(self, conn_id: str, logger_name: str | None = None) -> None:
         super().__init__(logger_name=logger_name)
         self.conn_id = conn_id
+        self._connection: Any = None
 
     @abstractmethod
-    def _read(self, connection: Any, extra: dict[str, Any]) -> None:
-        """Read an Airflow connection whose extra has been parsed."""
+    def _read(self, connection: Any, extra: dict[str, Any]) -> Any:
+        """Return what an Airflow connection says, whose extra has been parsed."""
 
-    @abstractmethod
-    def _is_read(self) -> bool:
-        """Say whether a connection was read."""
+    @property
+    def connection(self) -> Any:
+        """The connection, once it was read."""
+        if self._connection is None:
+            raise RuntimeError("The connection was not read yet: call open() or aopen() first.")
+        return self._connection
 
     @property
     @abstractmethod
@@ -85,15 +101,15 @@ class BatchHook(BaseHook):
             InvalidInput: A field of the connection cannot be right.
             AirflowNotFoundException: There is no such connection.
         """
-        if not self._is_read():
+        if self._connection is None:
             connection = self.get_connection(self.conn_id)
-            self._read(connection, connection.extra_dejson)
+            self._connection = self._read(connection, connection.extra_dejson)
 
     async def aopen(self) -> None:
         """Read the connection in an event loop; once."""
-        if not self._is_read():
+        if self._connection is None:
             connection = await self.aget_connection(self.conn_id)
-            self._read(connection, await connection.aextra_dejson())
+            self._connection = self._read(connection, await connection.aextra_dejson())
 
     @contextmanager
     def client(self, timeout: httpx.Timeout = TIMEOUT) -> Iterator[httpx.Client]:

@@ -6,7 +6,7 @@ import time
 from functools import cached_property, lru_cache
 from typing import Any
 
-from airflow_batch_provider.auth import modelarts_auth, obs_keys_of, tls_of
+from airflow_batch_provider.auth import modelarts_auth, obs_keys_of
 from airflow_batch_provider.errors import (
     AuthenticationFailed,
     BatchError,
@@ -15,7 +15,7 @@ from airflow_batch_provider.errors import (
     PermissionDenied,
 )
 from airflow_batch_provider.flow import Flow
-from airflow_batch_provider.hooks.base import BatchHook, host_of
+from airflow_batch_provider.hooks.base import BatchHook, host_of, options_with
 from airflow_batch_provider.jobs import Accepted, TaskIdentity
 from airflow_batch_provider.services.modelarts import obs
 from airflow_batch_provider.services.modelarts.connection import ModelArtsConnection
@@ -61,35 +61,37 @@ class ModelArtsHook(BatchHook):
 
     Args:
         modelarts_conn_id: The connection's id.
+        region: Instead of the connection's. The project is then looked up, unless it is given, too.
+        project_id: Instead of the connection's.
     """
+
+    connection: ModelArtsConnection
 
     conn_name_attr = "modelarts_conn_id"
     default_conn_name = "modelarts_default"
     conn_type = "modelarts"
     hook_name = "Huawei Cloud ModelArts"
 
-    def __init__(self, modelarts_conn_id: str = default_conn_name, *, logger_name: str | None = None) -> None:
+    def __init__(
+        self,
+        modelarts_conn_id: str = default_conn_name,
+        *,
+        region: str | None = None,
+        project_id: str | None = None,
+        logger_name: str | None = None,
+    ) -> None:
         super().__init__(modelarts_conn_id, logger_name=logger_name)
-        self._connection: ModelArtsConnection | None = None
+        self._place = {"region": region, "project_id": project_id}
 
-    def _read(self, connection: Any, extra: dict[str, Any]) -> None:
-        self._connection = ModelArtsConnection.read(
+    def _read(self, connection: Any, extra: dict[str, Any]) -> ModelArtsConnection:
+        return ModelArtsConnection.read(
             self.conn_id,
             login=connection.login,
             password=connection.password,
             host=host_of(connection),
             extra=extra,
+            **self._place,
         )
-
-    def _is_read(self) -> bool:
-        return self._connection is not None
-
-    @property
-    def connection(self) -> ModelArtsConnection:
-        """The connection, once it was read."""
-        if self._connection is None:
-            raise RuntimeError("The connection was not read yet: call open() or aopen() first.")
-        return self._connection
 
     @cached_property
     def service(self) -> ModelArtsWorkflows:
@@ -97,13 +99,7 @@ class ModelArtsHook(BatchHook):
         return ModelArtsWorkflows(self.connection.project(), ids=_project_ids(self.connection))
 
     def _client_options(self) -> dict[str, Any]:
-        connection = self.connection
-        # The environment's proxies are for the internet, never for the emulator on this machine.
-        return {
-            "auth": modelarts_auth(connection),
-            "verify": tls_of(connection),
-            "trust_env": not connection.is_emulator,
-        }
+        return options_with(modelarts_auth(self.connection), self.connection)
 
     @staticmethod
     def order(**arguments: Any) -> Start:

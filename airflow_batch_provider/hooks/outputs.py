@@ -94,6 +94,18 @@ class OutputWatch:
         """Do the same in an event loop."""
         return await arun(self._look())
 
+    async def asee(self) -> tuple[list[tuple[str, FileInfo]], float]:
+        """Look once, in an event loop, at all that is there, whether it is complete or not.
+
+        Returns:
+            Each file, with its path below the place as globs see it; and the time by the storage's clock.
+
+        Raises:
+            BatchError: As `look`, but none is tolerated.
+        """
+        place, files, storage_time = await arun(self._ask(None, with_time=True))
+        return [(place.relative(file), file) for file in files], storage_time
+
     @property
     def missing(self) -> str:
         """Why the files are not complete, one sentence."""
@@ -105,7 +117,9 @@ class OutputWatch:
 
     def _look(self) -> Steps[list[FileInfo] | None]:
         try:
-            files, storage_time = yield from self._ask()
+            _, files, storage_time = yield from self._ask(
+                self.wanted.glob, with_time=self.wanted.stable_for > 0
+            )
         except PASSING as error:
             self._bear(error)
             return None
@@ -114,17 +128,17 @@ class OutputWatch:
         self._is_enough = self.wanted.has_enough(files)
         return files if self._is_complete(files, storage_time) else None
 
-    def _ask(self) -> Steps[tuple[list[FileInfo], float]]:
+    def _ask(self, glob: str | None, *, with_time: bool) -> Steps[tuple[Files, list[FileInfo], float]]:
         if self._files is None:
             self._files = yield from files_at(self.path, self.conn_id)
         try:
-            found = yield from self._files.find(self.wanted.glob)
+            found = yield from self._files.find(glob)
         except NotFound as error:
             self._tell(error.message)
             found = []
         # The storage is not asked for its time in vain.
-        storage_time = (yield from self._files.clock()) if self.wanted.stable_for else 0.0
-        return found, storage_time
+        storage_time = (yield from self._files.clock()) if with_time else 0.0
+        return self._files, found, storage_time
 
     def _bear(self, error: BatchError) -> None:
         if self._outage_since is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,18 @@ from airflow_batch_provider.services.azure_ml.hosts import check_host
 from airflow_batch_provider.services.azure_ml.outputs import Location
 from airflow_batch_provider.services.azure_ml.secrets import DatastoreSecret, datastore_secret
 from airflow_batch_provider.storage import Access, Files, Step, Steps, azure_files, local_files
+from airflow_batch_provider.storage.azure import Container
+from airflow_batch_provider.storage.contents import KnownTree
+from airflow_batch_provider.storage.endpoint import Endpoint
+from airflow_batch_provider.storage.uploads import Upload
 
 if TYPE_CHECKING:
     from airflow_batch_provider.hooks.azure_ml import AzureMLHook
 
 
 DEFAULT_OBS_CONNECTION = "modelarts_default"
+# Several pieces of some MiB are under way at once, and the line may be a slow one.
+_PIECE_SECONDS = 300.0
 
 
 def files_at(path: str, conn_id: str) -> Steps[Files]:
@@ -97,6 +104,25 @@ def files_of(hook: AzureMLHook, location: Location) -> Files:
         otherwise=None if alone else _otherwise(hook, location),
         verify=hook.connection.verify,
     )
+
+
+def upload_to(
+    hook: AzureMLHook, location: Location, content: KnownTree, log: Callable[[str], None]
+) -> Upload:
+    """Return the upload of content to a place on a datastore.
+
+    Args:
+        hook: With its connection read.
+        location: The place.
+        content: What is uploaded.
+        log: Takes a sentence about the progress now and then.
+
+    Raises:
+        InvalidInput: No request can be made there.
+    """
+    endpoint = Endpoint(str(_endpoint_url(location)).rstrip("/"), hook.connection.verify, _PIECE_SECONDS)
+    container = Container(endpoint, location.account, location.container)
+    return Upload(content, container, _identity(hook, location), _otherwise(hook, location), log)
 
 
 def _endpoint_url(location: Location) -> httpx.URL:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.links import AzureMLJobLink
@@ -12,6 +14,58 @@ from airflow_batch_provider.operators.base import BatchOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_batch_provider.hooks.azure_ml import AzureMLHook
+    from airflow_batch_provider.operators.azure_ml_assets import (
+        AzureMLRegisterCodeOperator,
+        AzureMLRegisterDataOperator,
+        AzureMLRegisterEnvironmentOperator,
+        AzureMLRegisterModelOperator,
+    )
+    from airflow_batch_provider.operators.azure_ml_computes import (
+        AzureMLCreateComputeOperator,
+        AzureMLDeleteComputeOperator,
+    )
+    from airflow_batch_provider.operators.azure_ml_endpoints import (
+        AzureMLCreateBatchDeploymentOperator,
+        AzureMLCreateBatchEndpointOperator,
+        AzureMLDeleteBatchEndpointOperator,
+        AzureMLSetDefaultDeploymentOperator,
+    )
+
+__all__ = [
+    "AzureMLBatchEndpointOperator",
+    "AzureMLCreateBatchDeploymentOperator",
+    "AzureMLCreateBatchEndpointOperator",
+    "AzureMLCreateComputeOperator",
+    "AzureMLDeleteBatchEndpointOperator",
+    "AzureMLDeleteComputeOperator",
+    "AzureMLRegisterCodeOperator",
+    "AzureMLRegisterDataOperator",
+    "AzureMLRegisterEnvironmentOperator",
+    "AzureMLRegisterModelOperator",
+    "AzureMLSetDefaultDeploymentOperator",
+]
+
+# Most DAGs score and create nothing: they need not pay for the others when they are parsed.
+_ELSEWHERE = {
+    "AzureMLCreateBatchDeploymentOperator": "azure_ml_endpoints",
+    "AzureMLCreateBatchEndpointOperator": "azure_ml_endpoints",
+    "AzureMLCreateComputeOperator": "azure_ml_computes",
+    "AzureMLDeleteBatchEndpointOperator": "azure_ml_endpoints",
+    "AzureMLDeleteComputeOperator": "azure_ml_computes",
+    "AzureMLRegisterCodeOperator": "azure_ml_assets",
+    "AzureMLRegisterDataOperator": "azure_ml_assets",
+    "AzureMLRegisterEnvironmentOperator": "azure_ml_assets",
+    "AzureMLRegisterModelOperator": "azure_ml_assets",
+    "AzureMLSetDefaultDeploymentOperator": "azure_ml_endpoints",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"airflow_batch_provider.operators.{_ELSEWHERE[name]}"), name)
 
 
 class AzureMLBatchEndpointOperator(BatchOperator):
@@ -34,6 +88,10 @@ class AzureMLBatchEndpointOperator(BatchOperator):
         tags: Of the job.
         properties: Of the job.
         scoring_uri: Of the endpoint, to save the look-up.
+        upload_local_inputs: Whether an input that is a local path is uploaded to the default datastore, or is
+            an error; content that is there already is not sent again. A plain text in *inputs* is a literal
+            unless it begins with ``./``, ``../`` or ``file:`` or is an absolute path that exists. Relative
+            paths start at the folder of the DAG file, or of the file that *inputs* names.
         azure_ml_conn_id: The connection.
         subscription_id: Instead of the connection's.
         resource_group_name: Instead of the connection's.
@@ -74,6 +132,20 @@ class AzureMLBatchEndpointOperator(BatchOperator):
         "tags": "json",
         "properties": "json",
     }
+    order_fields = (
+        "endpoint_name",
+        "scoring_uri",
+        "deployment_name",
+        "input",
+        "inputs",
+        "outputs",
+        "experiment_name",
+        "job_overrides",
+        "tags",
+        "properties",
+    )
+    file_fields = ("inputs", "outputs")
+    upload_fields = ("input", "inputs")
     operator_extra_links = (AzureMLJobLink(),)
     ui_color = "#e3f1fd"
 
@@ -90,6 +162,7 @@ class AzureMLBatchEndpointOperator(BatchOperator):
         tags: Mapping[str, Any] | None = None,
         properties: Mapping[str, Any] | None = None,
         scoring_uri: str | None = None,
+        upload_local_inputs: bool = True,
         azure_ml_conn_id: str = "azure_ml_default",
         subscription_id: str | None = None,
         resource_group_name: str | None = None,
@@ -108,6 +181,7 @@ class AzureMLBatchEndpointOperator(BatchOperator):
         self.tags = tags
         self.properties = properties
         self.scoring_uri = scoring_uri
+        self.upload_local_inputs = upload_local_inputs
         self.azure_ml_conn_id = azure_ml_conn_id
         self.subscription_id = subscription_id
         self.resource_group_name = resource_group_name
@@ -118,6 +192,7 @@ class AzureMLBatchEndpointOperator(BatchOperator):
                 f"endpoint_name is {endpoint_name!r} and scoring_uri is {scoring_uri!r}.",
                 fix="Give endpoint_name, or the endpoint's scoring_uri.",
             )
+        self._decide_where_to_start()
 
     def _order(self, context: Context) -> Any:
         from airflow_batch_provider.hooks.azure_ml import AzureMLHook
@@ -125,18 +200,31 @@ class AzureMLBatchEndpointOperator(BatchOperator):
 
         inputs = from_file(self, "inputs", context)
         mask_signatures(inputs)
-        return AzureMLHook.order(
+        order = partial(
+            AzureMLHook.order,
             endpoint_name=self.endpoint_name,
             scoring_uri=self.scoring_uri,
             deployment_name=self.deployment_name,
-            input=self.input,
-            inputs=inputs,
             outputs="auto" if self.outputs == "auto" else from_file(self, "outputs", context),
             experiment_name=self.experiment_name,
             job_overrides=self.job_overrides,
             tags=self.tags,
             properties=self.properties,
         )
+        return self._with_uploads(order, inputs)
+
+    def _with_uploads(self, order: Callable[..., Any], named: Any) -> Any:
+        from airflow_batch_provider.hooks import uploads
+        from airflow_batch_provider.operators.files import folders_of
+
+        folders = folders_of(self, "inputs")
+        inputs = uploads.local_inputs(self.input, named, folders, allowed=self.upload_local_inputs)
+        if inputs.local:
+            # What is wrong with the rest is told before hours are spent on an upload.
+            described = uploads.described_inputs(inputs)
+            order(input=described.input, inputs=described.inputs)
+            inputs = uploads.upload_inputs(cast("AzureMLHook", self.hook()), inputs, self.log.info)
+        return order(input=inputs.input, inputs=inputs.inputs)
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
         super()._do_render_template_fields(*args, **kwargs)

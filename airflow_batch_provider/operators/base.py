@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseOperator, conf
 
-from airflow_batch_provider.checks import choice, not_negative, positive
+from airflow_batch_provider.checks import choice
+from airflow_batch_provider.operators.assets import tell_outlets
+from airflow_batch_provider.operators.waiting import check_waiting, deadline_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -40,10 +42,25 @@ class BatchOperator(BaseOperator):
             the job, and fails with `SubmissionUnknown` where it cannot be known whether there is one;
             ``retry`` submits again there, at the risk of a second job; ``fail`` does not look.
         outage_tolerance: Seconds without a good answer after which the task fails and leaves the job running.
+        start_from_trigger: Whether the task runs in the triggerer from the start, with no worker at all, if
+            all that it needs is known there; otherwise it runs on a worker, and its log says why. See
+            ``docs/worker-free.md``.
     """
 
     service: str
     """Of `hooks.hook_for`."""
+
+    order_fields: tuple[str, ...] = ()
+    """The arguments that say what to submit, as the hook's ``order`` takes them."""
+
+    file_fields: tuple[str, ...] = ()
+    """Those of them that may name a file."""
+
+    upload_fields: tuple[str, ...] = ()
+    """Those of them that may name local data."""
+
+    place_xcoms: tuple[str, ...] = ()
+    """What of a job's place is pushed, under the same name."""
 
     job_url: str = ""
     """The job's page, once there is a job."""
@@ -61,6 +78,7 @@ class BatchOperator(BaseOperator):
         on_clear: str = "rerun",
         on_ambiguous: str = "reconcile",
         outage_tolerance: float = 900,
+        start_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -83,8 +101,20 @@ class BatchOperator(BaseOperator):
                 "on_clear='reuse' is for finished jobs: with cancel_on_kill=True, clearing this task while "
                 "its job runs cancels the job and submits another."
             )
+        self._worker_free_wanted, self._why_worker = start_from_trigger, ""
         # Literals are checked when the DAG is parsed, what a template renders when the task runs.
-        self._check_numbers(literal=True)
+        check_waiting(self, literal=True)
+
+    def prepare_template(self) -> None:
+        """Decide where the task starts, once more when its whole DAG file has been read."""
+        super().prepare_template()
+        self._decide_where_to_start()
+
+    def _decide_where_to_start(self) -> None:
+        if self._worker_free_wanted:
+            from airflow_batch_provider.operators.worker_free import decide
+
+            self._why_worker = decide(self)
 
     @abstractmethod
     def _order(self, context: Context) -> Any:
@@ -133,6 +163,8 @@ class BatchOperator(BaseOperator):
             raise told.about(self._ref.id, self._ref.url) from error
 
     def _execute(self, context: Context) -> Any:
+        if self._why_worker:
+            self.log.info("Runs on a worker in spite of start_from_trigger=True: %s.", self._why_worker)
         hook, order = self._prepared(context)
         submission = self._submission(hook, order, _identity(context))
         accepted = hook.run(submission, store=self._records(context))
@@ -148,7 +180,7 @@ class BatchOperator(BaseOperator):
         from airflow_batch_provider.errors import BatchError
 
         try:
-            self._check_numbers(literal=False)
+            check_waiting(self, literal=False)
             order = self._order(context)
             hook = self._hook = self.hook()
             hook.open()
@@ -191,6 +223,10 @@ class BatchOperator(BaseOperator):
         from airflow_batch_provider.jobs import JobRef
 
         self._instance = context["ti"]
+        if self.start_from_trigger:
+            from airflow_batch_provider.operators.worker_free import note_failure
+
+            note_failure(context["ti"])  # A trigger that runs a task has a worker end it only then.
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout as error:
@@ -208,8 +244,10 @@ class BatchOperator(BaseOperator):
     def _recorded(self, context: Context) -> JobRef | None:
         """Learn of the job that an earlier try, or this one before it deferred, has recorded."""
         from airflow_batch_provider.jobs import Submission
+        from airflow_batch_provider.operators.worker_free import submitted_by_trigger
 
-        record = self._records(context).load()
+        by_trigger = submitted_by_trigger(context["ti"]) if self.start_from_trigger else None
+        record = by_trigger or self._records(context).load()
         ref = Submission.from_dict(record).ref if record else None
         if ref is not None and ref.id:
             self._know(ref)
@@ -291,10 +329,11 @@ class BatchOperator(BaseOperator):
 
     def _push(self, context: Context, ref: JobRef) -> None:
         """Push what finds the job; pushing it twice is pushing it once."""
-        instance = context["ti"]
-        instance.xcom_push(key="job_id", value=ref.id)
-        for link in self.operator_extra_links:
-            instance.xcom_push(key=link.xcom_key, value=ref.url)
+        from airflow_batch_provider.triggers.xcoms import finding
+
+        links = [link.xcom_key for link in self.operator_extra_links]
+        for key, value in finding(ref, links, self.place_xcoms).items():
+            context["ti"].xcom_push(key=key, value=value)
 
     def _know(self, ref: JobRef) -> None:
         self._ref, self.job_url = ref, ref.url
@@ -348,13 +387,7 @@ class BatchOperator(BaseOperator):
 
     def _deadline(self, context: Context, ref: JobRef) -> float | None:
         """Return the epoch second at which waiting ends, the same in every process and try of this job."""
-        ends = []
-        if self.timeout is not None:
-            ends.append(ref.submitted_at + _seconds(self.timeout))
-        started = context["ti"].start_date
-        if self.execution_timeout is not None and started is not None:
-            ends.append(started.timestamp() + self.execution_timeout.total_seconds())
-        return min(ends, default=None)
+        return deadline_of(self, context, ref.submitted_at)
 
     def _complete(self, context: Context, job: Job) -> dict[str, Any]:
         job.check()
@@ -363,23 +396,8 @@ class BatchOperator(BaseOperator):
         for name, place in job.outputs.items():
             self.log.info("Output %s of job %s is at %s", name, job.id, place["uri"])
         context["ti"].xcom_push(key="outputs", value=job.outputs)
+        tell_outlets(context, self.outlets, job)
         return job.to_dict()
-
-    def _check_numbers(self, *, literal: bool) -> None:
-        values: dict[str, Any] = {
-            "poll_interval": self.poll_interval,
-            "outage_tolerance": self.outage_tolerance,
-        }
-        timeout = self.timeout.total_seconds() if isinstance(self.timeout, timedelta) else self.timeout
-        if timeout is not None:
-            values["timeout"] = timeout
-        for name, value in values.items():
-            if not literal or isinstance(value, int | float):
-                (not_negative if name == "outage_tolerance" else positive)(name, value)
-
-
-def _seconds(value: float | timedelta) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
 
 
 def _identity(context: Context) -> TaskIdentity:

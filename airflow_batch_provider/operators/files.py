@@ -14,6 +14,7 @@ from airflow_batch_provider.errors import InvalidInput
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
+    from jinja2 import Environment
 
 ENDINGS = (".yml", ".yaml", ".json")
 
@@ -41,6 +42,38 @@ def from_file(operator: BaseOperator, field: str, context: Context) -> Any:
     read = _parsed(field, value, _rendered(operator, field, value.strip(), context))
     nested = read.get(field)
     return nested if isinstance(nested, Mapping) else read
+
+
+def text_from_file(operator: BaseOperator, field: str, context: Context) -> Any:
+    """Return an argument's value, or the text of the file that it names, see `from_file`."""
+    value = getattr(operator, field)
+    if not isinstance(value, str) or "\n" in value.strip() or not value.strip().endswith(ENDINGS):
+        return value
+    return _rendered(operator, field, value.strip(), context)
+
+
+def folders_of(operator: BaseOperator, field: str) -> list[str]:
+    """Return where relative paths in an argument's value are looked for, in this order.
+
+    Args:
+        operator: Whose argument it is.
+        field: The argument's name. If it names a file, paths in it start at its folder, as in the CLI's.
+    """
+    searched = search_path(operator)
+    value = getattr(operator, field)
+    if not isinstance(value, str):
+        return searched
+    files = (Path(folder, value.strip()) for folder in searched)
+    return [*(str(file.parent) for file in files if file.is_file()), *searched]
+
+
+def search_path(operator: BaseOperator) -> list[str]:
+    """Return where an operator's files are looked for: in its DAG file's folder, and in that of templates."""
+    return _searched(operator.get_template_env())
+
+
+def _searched(environment: Environment) -> list[str]:
+    return [str(folder) for folder in getattr(environment.loader, "searchpath", [])] or [str(Path.cwd())]
 
 
 def _rendered(operator: BaseOperator, field: str, name: str, context: Context) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_batch_provider.flow import Flow
     from airflow_batch_provider.hooks.base import BatchHook
-    from airflow_batch_provider.jobs import Accepted, JobRef, TaskIdentity
+    from airflow_batch_provider.jobs import Accepted, TaskIdentity
 
 __all__ = ["ModelArtsCreateWorkflowOperator", "ModelArtsDeleteWorkflowOperator", "ModelArtsWorkflowOperator"]
 
@@ -49,6 +49,8 @@ class ModelArtsWorkflowOperator(BatchOperator):
         on_waiting_inputs: What to do while a step waits for a person: ``fail`` with `JobBlocked`, which
             leaves the execution as it is, or ``wait``.
         modelarts_conn_id: The connection.
+        region: Instead of the connection's; the project is then looked up, unless it is given, too.
+        project_id: Instead of the connection's.
         **kwargs: As of `BatchOperator` and Airflow's ``BaseOperator``.
 
     Returns (XCom):
@@ -70,6 +72,8 @@ class ModelArtsWorkflowOperator(BatchOperator):
         "use_cache",
         "on_waiting_inputs",
         "modelarts_conn_id",
+        "region",
+        "project_id",
         "poll_interval",
         "timeout",
         "outage_tolerance",
@@ -80,6 +84,21 @@ class ModelArtsWorkflowOperator(BatchOperator):
         "data": "json",
         "labels": "json",
     }
+    order_fields = (
+        "workflow_id",
+        "workflow_name",
+        "workflow",
+        "parameters",
+        "data",
+        "labels",
+        "name",
+        "description",
+        "scene_id",
+        "use_cache",
+        "on_waiting_inputs",
+    )
+    file_fields = ("workflow", "parameters", "data")
+    place_xcoms = ("workflow_id",)
     operator_extra_links = (ModelArtsExecutionLink(),)
     ui_color = "#fde8e6"
 
@@ -99,6 +118,8 @@ class ModelArtsWorkflowOperator(BatchOperator):
         rerun_failed: bool = False,
         on_waiting_inputs: str = "fail",
         modelarts_conn_id: str = "modelarts_default",
+        region: str | None = None,
+        project_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -115,9 +136,12 @@ class ModelArtsWorkflowOperator(BatchOperator):
         self.rerun_failed = rerun_failed
         self.on_waiting_inputs = on_waiting_inputs
         self.modelarts_conn_id = modelarts_conn_id
+        self.region = region
+        self.project_id = project_id
         just_one("which workflow", workflow_id=workflow_id, workflow_name=workflow_name, workflow=workflow)
         if "{" not in on_waiting_inputs:
             choice("on_waiting_inputs", on_waiting_inputs, "fail", "wait")
+        self._decide_where_to_start()
 
     def _order(self, context: Context) -> Any:
         from airflow_batch_provider.hooks.modelarts import ModelArtsHook
@@ -148,9 +172,8 @@ class ModelArtsWorkflowOperator(BatchOperator):
 
         return rerun_or(submission, hook.service, task, float(self.outage_tolerance))
 
-    def _push(self, context: Context, ref: JobRef) -> None:
-        super()._push(context, ref)
-        context["ti"].xcom_push(key="workflow_id", value=ref.place.get("workflow_id"))
-
     def _conn_id(self) -> str:
         return self.modelarts_conn_id
+
+    def _place(self) -> dict[str, Any]:
+        return {"region": self.region, "project_id": self.project_id}

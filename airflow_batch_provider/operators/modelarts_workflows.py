@@ -37,6 +37,7 @@ FIELDS = (
     "package",
 )
 """What a definition may say, as the API page of CreateWorkflow has it."""
+_WHERE = ("modelarts_conn_id", "region", "project_id")
 
 
 class ModelArtsCreateWorkflowOperator(BaseOperator):
@@ -75,13 +76,15 @@ class ModelArtsCreateWorkflowOperator(BaseOperator):
             changes it to what is given here (not how it was created), ``fail`` fails, also in a retry
             after a try that has created it.
         modelarts_conn_id: The connection.
+        region: Instead of the connection's; the project is then looked up, unless it is given, too.
+        project_id: Instead of the connection's.
         **kwargs: Of Airflow's ``BaseOperator``.
 
     Returns (XCom):
         The workflow as the service describes it; besides, ``workflow_id`` is pushed.
     """
 
-    template_fields = ("workflow", *FIELDS, "if_exists", "modelarts_conn_id")
+    template_fields = ("workflow", *FIELDS, "if_exists", *_WHERE)
     template_fields_renderers = dict.fromkeys(
         ("workflow", "steps", "parameters", "data", "data_requirements", "storages", "policy"), "json"
     )
@@ -114,6 +117,8 @@ class ModelArtsCreateWorkflowOperator(BaseOperator):
         package: Mapping[str, Any] | None = None,
         if_exists: str = "reuse",
         modelarts_conn_id: str = "modelarts_default",
+        region: str | None = None,
+        project_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -141,6 +146,8 @@ class ModelArtsCreateWorkflowOperator(BaseOperator):
         self.package = package
         self.if_exists = if_exists
         self.modelarts_conn_id = modelarts_conn_id
+        self.region = region
+        self.project_id = project_id
         if "{" not in if_exists:
             self._check_if_exists()
 
@@ -162,7 +169,7 @@ class ModelArtsCreateWorkflowOperator(BaseOperator):
         order = ModelArtsHook.definition(self._definition(context))
         for warning in order.warnings:
             self.log.warning("%s", warning)
-        hook = ModelArtsHook(self.modelarts_conn_id)
+        hook = ModelArtsHook(self.modelarts_conn_id, region=self.region, project_id=self.project_id)
         hook.open()
         workflow, created = hook.run(hook.service.workflows.provide(order, self.if_exists))
         self.log.info(
@@ -194,13 +201,15 @@ class ModelArtsDeleteWorkflowOperator(BaseOperator):
         workflow_id: UUID of the workflow. Give this or *workflow_name*.
         workflow_name: Its name; there must not be several of that name.
         modelarts_conn_id: The connection.
+        region: Instead of the connection's; the project is then looked up, unless it is given, too.
+        project_id: Instead of the connection's.
         **kwargs: Of Airflow's ``BaseOperator``.
 
     Returns (XCom):
         Whether there was one.
     """
 
-    template_fields = ("workflow_id", "workflow_name", "modelarts_conn_id")
+    template_fields = ("workflow_id", "workflow_name", *_WHERE)
     ui_color = "#fde8e6"
 
     def __init__(
@@ -209,12 +218,16 @@ class ModelArtsDeleteWorkflowOperator(BaseOperator):
         workflow_id: str | None = None,
         workflow_name: str | None = None,
         modelarts_conn_id: str = "modelarts_default",
+        region: str | None = None,
+        project_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.workflow_id = workflow_id
         self.workflow_name = workflow_name
         self.modelarts_conn_id = modelarts_conn_id
+        self.region = region
+        self.project_id = project_id
         just_one("which workflow", workflow_id=workflow_id, workflow_name=workflow_name)
 
     def execute(self, context: Context) -> bool:  # noqa: ARG002  # Airflow's signature
@@ -229,7 +242,7 @@ class ModelArtsDeleteWorkflowOperator(BaseOperator):
         """
         from airflow_batch_provider.hooks.modelarts import ModelArtsHook
 
-        hook = ModelArtsHook(self.modelarts_conn_id)
+        hook = ModelArtsHook(self.modelarts_conn_id, region=self.region, project_id=self.project_id)
         hook.open()
         workflow_id = self.workflow_id
         if self.workflow_name is not None:

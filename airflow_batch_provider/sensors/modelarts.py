@@ -24,6 +24,8 @@ class ModelArtsExecutionSensor(JobSensor):
         workflow_name: The workflow's name; there must be exactly one of that name.
         on_waiting_inputs: What to do while a step waits for a person: ``fail``, or ``wait``.
         modelarts_conn_id: The connection.
+        region: Instead of the connection's; the project is then looked up, unless it is given, too.
+        project_id: Instead of the connection's.
         **kwargs: As of `JobSensor`: ``outage_tolerance``, ``deferrable``, ``poke_interval``, ``timeout``, …
     """
 
@@ -34,6 +36,8 @@ class ModelArtsExecutionSensor(JobSensor):
         "workflow_name",
         "on_waiting_inputs",
         "modelarts_conn_id",
+        "region",
+        "project_id",
     )
     operator_extra_links = (ModelArtsExecutionLink(),)
 
@@ -45,6 +49,8 @@ class ModelArtsExecutionSensor(JobSensor):
         workflow_name: str | None = None,
         on_waiting_inputs: str = "fail",
         modelarts_conn_id: str = "modelarts_default",
+        region: str | None = None,
+        project_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,6 +59,8 @@ class ModelArtsExecutionSensor(JobSensor):
         self.workflow_name = workflow_name
         self.on_waiting_inputs = on_waiting_inputs
         self.modelarts_conn_id = modelarts_conn_id
+        self.region = region
+        self.project_id = project_id
         self._found_id: str | None = None
         just_one("which workflow", workflow_id=workflow_id, workflow_name=workflow_name)
         if "{" not in on_waiting_inputs:
@@ -60,6 +68,9 @@ class ModelArtsExecutionSensor(JobSensor):
 
     def _conn_id(self) -> str:
         return self.modelarts_conn_id
+
+    def _place(self) -> dict[str, Any]:
+        return {"region": self.region, "project_id": self.project_id}
 
     def _ref(self, hook: Any) -> JobRef:
         workflow_id = self.workflow_id or self._found_id

@@ -82,6 +82,15 @@ class Access(TokenAccess):
             return "Give this identity the role 'Storage Blob Data Reader' on the container or the account."
         return "Anonymous reading is not allowed there: use a connection's identity, or a SAS."
 
+    @property
+    def write_fix(self) -> str:
+        """What to do when the storage refuses to take files."""
+        if self.sas:
+            return "Check that the SAS has not expired and allows listing, reading and writing (sp=rcwl)."
+        if self.tokens:
+            return "Give this identity the role 'Storage Blob Data Contributor' on the container."
+        return self.fix
+
     def credential(self) -> dict[str, Any]:
         """Return what obstore asks for before each request."""
         if self.sas:

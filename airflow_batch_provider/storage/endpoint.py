@@ -14,7 +14,7 @@ from airflow_batch_provider.web import is_local
 
 # obstore asks again after 5xx, 429 and lost connections; whoever waits for files has patience of its own.
 RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
-_TIMEOUTS = {"connect_timeout": timedelta(seconds=15), "timeout": timedelta(seconds=60)}
+_CONNECT_TIMEOUT = timedelta(seconds=15)
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Endpoint:
     Args:
         url: Its base URL, without a slash at the end.
         verify: Whether, or with which CA bundle, TLS certificates are verified.
+        timeout: Seconds for one request with its answer.
 
     Raises:
         InvalidInput: It is not encrypted, and not on this machine.
@@ -31,6 +32,7 @@ class Endpoint:
 
     url: str
     verify: bool | str = True
+    timeout: float = 60.0
 
     def __post_init__(self) -> None:
         scheme = httpx.URL(self.url).scheme
@@ -51,7 +53,10 @@ class Endpoint:
         Raises:
             InvalidInput: The CA bundle cannot be read.
         """
-        options: dict[str, Any] = dict(_TIMEOUTS)
+        options: dict[str, Any] = {
+            "connect_timeout": _CONNECT_TIMEOUT,
+            "timeout": timedelta(seconds=self.timeout),
+        }
         if self.verify is False:
             options["allow_invalid_certificates"] = True
         elif isinstance(self.verify, str):

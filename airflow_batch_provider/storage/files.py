@@ -71,6 +71,10 @@ class Files(ABC):
     def _clock(self) -> Steps[float]:
         """Return the time by the storage's own clock."""
 
+    @abstractmethod
+    def relative(self, file: FileInfo) -> str:
+        """Return a listed file's path below this place, as a glob sees it; the name of a single file."""
+
     def list(self, glob: str | None = None) -> FileList:
         """Return the files that match, sorted by path.
 

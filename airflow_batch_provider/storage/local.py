@@ -30,10 +30,15 @@ def local_files(path: str) -> Files:
     Raises:
         InvalidInput: The URL names another machine, or no path.
     """
-    return _LocalFiles(Path(_plain(path)))
+    return _LocalFiles(Path(plain_path(path)))
 
 
-def _plain(path: str) -> str:
+def plain_path(path: str) -> str:
+    """Return a path, or the path that a ``file://`` URL names.
+
+    Raises:
+        InvalidInput: The URL names another machine, or no path.
+    """
     if not path.lower().startswith("file:"):
         return path
     url = urlsplit(path)
@@ -48,6 +53,12 @@ def _plain(path: str) -> str:
 class _LocalFiles(Files):
     def __init__(self, place: Path) -> None:
         self._place = place
+
+    def relative(self, file: FileInfo) -> str:
+        return self._below(Path(file.path))
+
+    def _below(self, file: Path) -> str:
+        return file.name if file == self._place else file.relative_to(self._place).as_posix()
 
     def _find(self, glob: Glob, limit: int | None) -> Steps[list[FileInfo]]:
         # In a thread, because a network file system may take its time.
@@ -64,17 +75,16 @@ class _LocalFiles(Files):
         return now
 
     def _look(self, glob: Glob, limit: int | None) -> list[FileInfo]:
-        with _told(f"{self._place} could not be listed"):
+        with told(f"{self._place} could not be listed"):
             return list(islice(self._matching(glob), limit))
 
     def _body(self) -> bytes:
-        with _told(f"{self._place} could not be read"):
+        with told(f"{self._place} could not be read"):
             return self._place.read_bytes()
 
     def _matching(self, glob: Glob) -> Iterator[FileInfo]:
         for file in self._walk():
-            relative = file.name if file == self._place else file.relative_to(self._place).as_posix()
-            if glob.matches(relative) and (info := _info(file)):
+            if glob.matches(self._below(file)) and (info := _info(file)):
                 yield info
 
     def _walk(self) -> Iterator[Path]:
@@ -85,7 +95,12 @@ class _LocalFiles(Files):
 
 
 @contextmanager
-def _told(trouble: str) -> Iterator[None]:
+def told(trouble: str) -> Iterator[None]:
+    """Raise what goes wrong with local files as an error of ours.
+
+    Args:
+        trouble: What could not be done, for errors that have no class of their own.
+    """
     try:
         yield
     except FileNotFoundError as error:

@@ -4,52 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol, TypeVar
-from urllib.parse import quote
+from typing import Any, Protocol
+from urllib.parse import quote, unquote
 
-from airflow_batch_provider.errors import (
-    PASSING,
-    AuthenticationFailed,
-    BatchError,
-    InvalidInput,
-    NotFound,
-    PermissionDenied,
-)
+from airflow_batch_provider.errors import BatchError, InvalidInput, NotFound
+from airflow_batch_provider.storage.authority import REFUSALS, Asking, Authority
 from airflow_batch_provider.storage.clock import ask_offset, known_offset
 from airflow_batch_provider.storage.endpoint import Endpoint
 from airflow_batch_provider.storage.files import FileInfo, Files, Glob, timestamp
 from airflow_batch_provider.storage.refusals import explained
 from airflow_batch_provider.storage.steps import Step, Steps
 
-T = TypeVar("T")
-
 _CHUNK = 1000
-_REFUSALS = (AuthenticationFailed, PermissionDenied)
 _FOLDER_MARK = "hdi_isfolder"
-
-
-class Authority(Protocol):
-    """How requests to a store are authorised."""
-
-    @property
-    def is_anonymous(self) -> bool:
-        """Whether there is no credential."""
-
-    @property
-    def is_for_one_file(self) -> bool:
-        """Whether it is good for a single file, so that nothing can be listed."""
-
-    @property
-    def fix(self) -> str:
-        """What to do when the storage refuses."""
-
-    def token(self) -> Steps[Any]:
-        """Return what the next request is authorised with, asking for it if need be; ``None`` if fixed."""
-
-    def drop(self, token: Any) -> None:
-        """Forget what was refused."""
 
 
 class Place(Protocol):
@@ -107,52 +75,19 @@ class _ObjectFiles(Files):
         self._place = place
         self._path = path
         self._is_folder = is_folder
-        self._access = access
-        self._otherwise = otherwise
+        self._asking = Asking(access, otherwise)
         self._marks: dict[tuple[str, str], bool] = {}
 
+    def relative(self, file: FileInfo) -> str:
+        below = file.path[len(self._uri) :].lstrip("/")
+        is_url = self._uri.lower().startswith("http")
+        return (unquote(below) if is_url else below) or self._path.rpartition("/")[2]
+
     def _find(self, glob: Glob, limit: int | None) -> Steps[list[FileInfo]]:
-        return self._asking(lambda access: self._look(access, glob, limit))
+        return self._asking.ask(lambda access: self._look(access, glob, limit))
 
     def _content(self) -> Steps[bytes]:
-        return self._asking(self._body)
-
-    def _asking(self, ask: Callable[[Authority], Steps[T]]) -> Steps[T]:
-        try:
-            return (yield from self._with_token(self._access, ask))
-        except (NotFound, *_REFUSALS) as refusal:
-            # Strangers are told that what they may not see does not exist.
-            is_refusal = isinstance(refusal, _REFUSALS) or self._access.is_anonymous
-            if self._otherwise is None or not is_refusal:
-                raise
-            return (yield from self._asking_otherwise(self._otherwise, refusal, ask))
-
-    def _asking_otherwise(
-        self, otherwise: Step, refusal: BatchError, ask: Callable[[Authority], Steps[T]]
-    ) -> Steps[T]:
-        try:
-            access: Authority = yield otherwise
-            answer = yield from self._with_token(access, ask)
-        except PASSING:
-            raise
-        except BatchError as error:
-            # What a stranger is told matters less than what is told to who has a credential.
-            if self._access.is_anonymous and isinstance(error, (NotFound, *_REFUSALS)):
-                raise
-            raise refusal from error
-        self._access, self._otherwise = access, None
-        return answer
-
-    def _with_token(self, access: Authority, ask: Callable[[Authority], Steps[T]]) -> Steps[T]:
-        token = yield from access.token()
-        try:
-            return (yield from ask(access))
-        except AuthenticationFailed:
-            if token is None:
-                raise
-            access.drop(token)
-            yield from access.token()
-            return (yield from ask(access))
+        return self._asking.ask(self._body)
 
     def _body(self, access: Authority) -> Steps[bytes]:
         store = self._place.open(access)
@@ -172,7 +107,7 @@ class _ObjectFiles(Files):
         rows = _Rows(self._path, glob, limit)
         try:
             yield from self._read(access, rows)
-        except (NotFound, *_REFUSALS) as refusal:
+        except (NotFound, *REFUSALS) as refusal:
             # Some may read files but not list them, and see a file if it is named in full.
             return (yield from self._file_in_spite_of(refusal, access, glob))
         if rows.seen or self._is_folder:
@@ -180,7 +115,7 @@ class _ObjectFiles(Files):
             return [self._info(row) for row in rows.files]
         try:
             return (yield from self._file(access, glob))
-        except _REFUSALS:
+        except REFUSALS:
             # Whoever may list but not read is told the same of what does not exist.
             return []
 
@@ -223,7 +158,7 @@ class _ObjectFiles(Files):
     def _is_mark(self, access: Authority, row: dict[str, Any]) -> Steps[bool]:
         try:
             found, is_folder = yield from self._head(access, row["path"])
-        except _REFUSALS:
+        except REFUSALS:
             return False
         # obstore lists "a/" as "a", so what is not found by that name was such a marker.
         return is_folder or found is None or found["size"] != 0

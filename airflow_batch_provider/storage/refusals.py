@@ -48,18 +48,19 @@ _BY_CODE: dict[str, type[ServiceError]] = {
 }
 
 
-def explained(error: Exception, place: str, fix: str) -> BatchError:
+def explained(error: Exception, place: str, fix: str, failed: str = "could not be listed") -> BatchError:
     """Return the error of ours that says what an exception of obstore means.
 
     Args:
         error: The exception.
         place: What was listed: "container 'c' of storage account 'a'".
         fix: What to do if the credential is not accepted or lacks a role.
+        failed: What is to be said of the place.
     """
     text = str(error)
     status = _STATUS.search(text)
     if status:
-        return _refused(int(status[1]), text, place, fix)
+        return _refused(int(status[1]), text, place, fix, failed)
     if isinstance(error, FileNotFoundError):
         return NotFound(f"Nothing is there: {place}.")
     return _without_status(text, place)
@@ -88,13 +89,13 @@ def _elsewhere(place: str) -> InvalidInput:
     )
 
 
-def _refused(status: int, text: str, place: str, fix: str) -> BatchError:
+def _refused(status: int, text: str, place: str, fix: str, failed: str) -> BatchError:
     if status < _ERRORS:
         return _elsewhere(place)
     code, message, request_id = _CODE.search(text), _MESSAGE.search(text), _REQUEST_ID.search(text)
     kind = _BY_CODE.get(code[1] if code else "", error_class(status))
     said = f": {message[1].strip().rstrip('.')}" if message else ""
-    doing = "does not exist" if kind is NotFound else "could not be listed"
+    doing = "does not exist" if kind is NotFound else failed
     return kind(
         f"The {place} {doing}{said}.",
         status=status,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from airflow_batch_provider.checks import not_negative
@@ -46,6 +47,25 @@ class Wanted:
     def has_enough(self, files: Sequence[FileInfo]) -> bool:
         """Say whether there are enough files and bytes."""
         return len(files) >= self.min_files and _bytes(files) >= self.min_bytes
+
+    def chooses(self, relative: str, file: FileInfo, now: float) -> bool | None:
+        """Say whether a file by itself is big enough and has not changed lately.
+
+        Args:
+            relative: Its path below the place.
+            file: The file.
+            now: By the storage's clock, epoch seconds.
+
+        Returns:
+            ``None`` if the glob does not match it.
+        """
+        if not self._pattern.matches(relative):
+            return None
+        return file.size >= self.min_bytes and now - file.changed_at >= self.stable_for
+
+    @cached_property
+    def _pattern(self) -> Glob:
+        return Glob(self.glob)
 
     def found(self, files: Sequence[FileInfo]) -> str:
         """Say what there is of what is wanted, for a log."""

@@ -10,6 +10,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_batch_provider import errors
+from airflow_batch_provider.bounds import bounded
 from airflow_batch_provider.errors import BatchError
 from airflow_batch_provider.jobs import Job, JobRef, Watch
 from airflow_batch_provider.triggers.settling import settle
@@ -85,7 +86,7 @@ class JobTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield the outcome."""
         started = time.monotonic()
-        outcome = await self._outcome()
+        outcome = await self.outcome()
         await settle(started)
         yield TriggerEvent(outcome)
 
@@ -106,8 +107,13 @@ class JobTrigger(BaseTrigger):
         if not ended_by_user(state):
             self.log.info("Left job %s to whoever goes on with the task, which is %s.", ref.id, state)
             return
+        await self.cancel()
+
+    async def cancel(self) -> None:
+        """Ask the service to end the job; the log tells whether that was possible."""
+        ref = JobRef.from_dict(self.ref)
         try:
-            await asyncio.wait_for(self._cancel(ref), _CANCEL_SECONDS)
+            await bounded(self._cancel(ref), _CANCEL_SECONDS)
         except (BatchError, asyncio.TimeoutError) as error:
             self.log.error("Job %s could not be cancelled and may go on: %r", ref.id, error)  # noqa: TRY400
         else:
@@ -117,7 +123,8 @@ class JobTrigger(BaseTrigger):
         async with shared_connection(self.service, self.conn_id, self.place) as connection:
             await connection.ask(lambda service: service.cancel(ref))
 
-    async def _outcome(self) -> dict[str, Any]:
+    async def outcome(self) -> dict[str, Any]:
+        """Wait; return what `run` tells."""
         told = {"ref": self.ref, "history": self._history}
         ref = JobRef.from_dict(self.ref)
         try:

@@ -6,9 +6,10 @@ removed only when a worker starts the task anew, which a task that is run by its
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
+
+from airflow_batch_provider.bounds import bounded
 
 T = TypeVar("T")
 
@@ -30,12 +31,7 @@ class XComRecords:
 
     def __init__(self, instance: Any) -> None:
         self._instance = instance
-        self._place = {
-            "dag_id": instance.dag_id,
-            "run_id": instance.run_id,
-            "task_id": instance.task_id,
-            "map_index": -1 if instance.map_index is None else instance.map_index,
-        }
+        self._place = _place_of(instance)
 
     async def load(self) -> Mapping[str, Any] | None:
         """Return the record, or ``None``."""
@@ -63,4 +59,46 @@ class XComRecords:
 
 
 async def _soon(asked: Coroutine[Any, Any, T]) -> T:
-    return await asyncio.wait_for(asked, _SECONDS)
+    return await bounded(asked, _SECONDS)
+
+
+async def push(instance: Any, values: Mapping[str, Any]) -> None:
+    """Push XComs of a trigger's task instance.
+
+    Args:
+        instance: The trigger's ``task_instance``.
+        values: Key to value.
+
+    Raises:
+        TimeoutError: Airflow did not answer within half a minute.
+    """
+    from airflow.sdk.execution_time.xcom import XCom
+
+    for key, value in values.items():
+        await _soon(XCom.aset(key, value, **_place_of(instance)))
+
+
+async def forget(instance: Any, keys: Iterable[str]) -> None:
+    """Remove XComs of a trigger's task instance, whether they are there or not.
+
+    Args:
+        instance: The trigger's ``task_instance``.
+        keys: Which.
+
+    Raises:
+        TimeoutError: Airflow did not answer within half a minute.
+    """
+    from airflow.sdk.execution_time.comms import DeleteXCom
+    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+    for key in keys:
+        await _soon(SUPERVISOR_COMMS.asend(DeleteXCom(key=key, **_place_of(instance))))
+
+
+def _place_of(instance: Any) -> dict[str, Any]:
+    return {
+        "dag_id": instance.dag_id,
+        "run_id": instance.run_id,
+        "task_id": instance.task_id,
+        "map_index": -1 if instance.map_index is None else instance.map_index,
+    }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
+
+from airflow_batch_provider.bounds import bounded
 
 _ASK_SECONDS = 8.0
 UNKNOWN = "unknown"
@@ -39,7 +40,7 @@ async def task_state(instance: Any) -> str | None:
         map_index=instance.map_index if mapped else None,
     )
     try:
-        answer = await asyncio.wait_for(SUPERVISOR_COMMS.asend(wanted), _ASK_SECONDS)
+        answer = await bounded(SUPERVISOR_COMMS.asend(wanted), _ASK_SECONDS)
     except Exception:  # noqa: BLE001  # whatever it is, the state is not known
         return UNKNOWN
     name = f"{instance.task_id}_{instance.map_index}" if mapped else instance.task_id

@@ -9,6 +9,8 @@ from typing import Any
 import h11
 import httpx
 
+from airflow_batch_provider.bounds import bounded
+
 _IDLE_SECONDS = 60.0
 """For which a connection is kept that nobody uses: longer than most intervals between polls, shorter than
 load balancers do."""
@@ -148,7 +150,7 @@ async def connect(url: httpx.URL, tls: ssl.SSLContext, seconds: float) -> Connec
         Connection, host, url.port or (443 if secure else 80), ssl=tls if secure else None
     )
     try:
-        _, connection = await asyncio.wait_for(opening, seconds)
+        _, connection = await bounded(opening, seconds)
     except asyncio.TimeoutError as error:
         raise httpx.ConnectTimeout(f"No connection within {seconds} seconds.") from error
     except OSError as error:

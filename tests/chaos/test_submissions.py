@@ -20,8 +20,9 @@ import pytest
 from airflow_batch_provider import drive
 from airflow_batch_provider.emulator.server import Emulator
 from airflow_batch_provider.errors import SubmissionUnknown
-from airflow_batch_provider.hooks.azure_ml import AzureMLHook
 from airflow_batch_provider.jobs import Policy, TaskIdentity, Watch, finish, submit_once
+
+from .services import AZURE_ML, MODELARTS
 
 SUBMISSIONS = int(os.environ.get("CHAOS_SUBMISSIONS", "150"))
 WANTED_SEED = os.environ.get("CHAOS_SEED", "1")
@@ -30,13 +31,7 @@ TWINS = 20
 TRIES = 8
 LIST_LAG = 3.0
 POLICY = Policy(under_way=4.0, late=6.0, outage_tolerance=120.0)
-SETUP = """
-endpoints:
-  busy:
-    defaults: {deployment_name: only}
-    deployments:
-      only: {emulator: {run_seconds: 2}}
-"""
+TWIN_FOLDER = "in/twin"
 # The share of each among all requests: together a fifth.
 FAULTS = [
     {"action": "status", "status": 429, "headers": {"Retry-After": "1"}},
@@ -97,9 +92,8 @@ class Task:
     async def alone(self):
         return self.identity.map_index == -1
 
-    async def run(self, hook, client):
+    async def run(self, hook, client, order):
         """Try and try again, as a task with retries does."""
-        order = hook.order(endpoint_name="busy", input={"type": "uri_folder", "path": self.folder})
         for number in range(1, TRIES + 1):
             identity = replace(self.identity, max_tries=TRIES, clear_number=0, first_try=number == 1)
             flow = submit_once(hook.service, order, identity, POLICY)
@@ -122,23 +116,25 @@ def tasks():
     chance = random.Random(SEED)
     for number in range(SUBMISSIONS - TWINS):
         identity = TaskIdentity("dag", f"run {number}", "score")
-        yield Task(identity, folder(f"in/{number:04}"), random.Random(chance.random()))
+        yield Task(identity, f"in/{number:04}", random.Random(chance.random()))
     for index in range(TWINS):
         identity = TaskIdentity("dag", "run", "mapped", index)
-        yield Task(identity, folder("in/twin"), random.Random(chance.random()))
+        yield Task(identity, TWIN_FOLDER, random.Random(chance.random()))
 
 
-def folder(path):
-    return f"azureml://datastores/workspaceblobstore/paths/{path}"
+@pytest.fixture(params=[AZURE_ML, MODELARTS], ids=lambda service: service.name)
+def service(request):
+    return request.param
 
 
 @pytest.fixture
-def emulator(tmp_path, monkeypatch):
-    (tmp_path / "setup.yml").write_text(SETUP)
+def emulator(tmp_path, monkeypatch, service):
+    (tmp_path / "setup.yml").write_text(service.setup)
     with Emulator(tmp_path / "state", setup=tmp_path / "setup.yml", speed=5) as emulator:
-        monkeypatch.setenv("AIRFLOW_CONN_AZURE_ML_DEFAULT", json.dumps(emulator.airflow_connection()))
+        variable = f"AIRFLOW_CONN_{service.name.upper()}_DEFAULT"
+        monkeypatch.setenv(variable, json.dumps(service.connection(emulator)))
         with httpx.Client(base_url=f"{emulator.url}/_emulator", trust_env=False) as control:
-            settings = {"list_lag": LIST_LAG, "drop_tags": 0.5, "repeatability_dedupe": False}
+            settings = {"list_lag": LIST_LAG, **service.settings}
             control.post("settings", json=settings).raise_for_status()
             faults = [
                 {**fault, "probability": 0.022, "seed": SEED + number} for number, fault in enumerate(FAULTS)
@@ -147,17 +143,20 @@ def emulator(tmp_path, monkeypatch):
             yield control
 
 
-async def all_of(submissions):
-    hook = AzureMLHook()
+async def all_of(submissions, service):
+    hook = service.hook()
     async with hook.aclient() as client:
-        await asyncio.gather(*(task.run(hook, client) for task in submissions))
+        orders = [hook.order(**service.order(task.folder)) for task in submissions]
+        await asyncio.gather(
+            *(task.run(hook, client, order) for task, order in zip(submissions, orders, strict=True))
+        )
 
 
-def test_every_submission_has_one_job_whatever_goes_wrong(emulator):
+def test_every_submission_has_one_job_whatever_goes_wrong(emulator, service):
     """No duplicate, nothing lost, nobody else's job, and no failure but where no honest answer exists."""
-    print(f"{SUBMISSIONS} submissions, seed {SEED}")
+    print(f"{service.name}: {SUBMISSIONS} submissions, seed {SEED}")
     submissions, began = list(tasks()), time.monotonic()
-    asyncio.run(all_of(submissions))
+    asyncio.run(all_of(submissions, service))
     seconds = time.monotonic() - began
 
     emulator.delete("faults").raise_for_status()
@@ -169,19 +168,18 @@ def test_every_submission_has_one_job_whatever_goes_wrong(emulator):
     print(f"{len(requests)} requests, {hit / len(requests):.0%} with a fault, {seconds:.0f} s")
     print(f"outcomes {dict(outcomes)}, ends of tries {dict(tries)}")
     for task in submissions:
-        if task.outcome != "Completed":
+        if task.outcome != service.done:
             print(task.identity.run_id, task.identity.map_index, *task.errors, sep="\n  ")
 
     unknown = [task for task in submissions if task.outcome == "SubmissionUnknown"]
-    assert set(outcomes) <= {"Completed", "SubmissionUnknown"}
+    assert set(outcomes) <= {service.done, "SubmissionUnknown"}
     taken = [task.job_id for task in submissions if task.job_id]
     assert len(set(taken)) == len(taken)
     for task in submissions:
         if task.job_id:
-            (data,) = jobs[task.job_id]["request"]["inputData"].values()
-            assert data["uri"] == task.folder
-    by_folder = Counter(data["uri"] for job in jobs.values() for data in job["request"]["inputData"].values())
-    twins = by_folder.pop(folder("in/twin"))
+            assert service.read(jobs[task.job_id]) == task.folder
+    by_folder = Counter(service.read(job) for job in jobs.values())
+    twins = by_folder.pop(TWIN_FOLDER)
     assert twins <= TWINS
     assert [path for path, count in by_folder.items() if count > 1] == []
     assert len(jobs) >= SUBMISSIONS - len(unknown)

@@ -63,7 +63,7 @@ def airflow(emulator: EmulatorProcess, tmp_path_factory: pytest.TempPathFactory)
     dags = tmp_path_factory.mktemp("dags")
     for folder in (EXAMPLES, HERE / "dags"):
         shutil.copytree(folder, dags, dirs_exist_ok=True)
-    connections = {"azure_ml_default": emulator.connection}
+    connections = emulator.connections
     home = tmp_path_factory.mktemp("airflow")
     with LocalAirflow(home, dags, connections=connections, env=SOON | READABLE) as airflow:
         keep_triggers(home)

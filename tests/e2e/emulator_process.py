@@ -17,6 +17,7 @@ import yaml
 
 from airflow_batch_provider.demo import __file__ as demo_file
 from airflow_batch_provider.demo import digits
+from airflow_batch_provider.emulator.modelarts.account import Account
 
 SECRET = "planted-secret-7f3a"
 SIMULATED = {
@@ -24,8 +25,16 @@ SIMULATED = {
     "deployments": {
         "brief": {"emulator": {"run_seconds": 5}},
         "endless": {"emulator": {"run_seconds": 100000}},
+        "failing": {"emulator": {"run_seconds": 1, "status": "Failed", "error": "Out of luck."}},
     },
 }
+
+
+def workflow(seconds: float, **ends: str) -> dict:
+    """Return a workflow of one step that only takes its time, and ends well unless told otherwise."""
+    step = {"name": "train", "type": "model", "properties": {"emulator": {"run_seconds": seconds, **ends}}}
+    rows = {"name": "rows", "type": "obs", "delay": True, "used_steps": ["train"]}
+    return {"steps": [step], "data_requirements": [rows]}
 
 
 class EmulatorProcess:
@@ -42,11 +51,17 @@ class EmulatorProcess:
         setup = folder / "deployment" / "setup.yml"
         content = yaml.safe_load(setup.read_text())
         content["endpoints"]["simulated"] = SIMULATED
+        content["modelarts"]["workflows"] = {
+            "brief": workflow(5),
+            "endless": workflow(100000),
+            "failing": workflow(1, status="failed", error="Out of luck."),
+        }
         setup.write_text(yaml.safe_dump(content))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
         self._folder = folder
+        self.digits = folder / "deployment"
         self.log = folder / "emulator.log"
         self.url = f"http://127.0.0.1:{self._port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -63,6 +78,28 @@ class EmulatorProcess:
                 "subscriptionId": "00000000-0000-0000-0000-000000000000",
                 "resource_group_name": "emulator",
                 "workspace_name": "emulator",
+            },
+        }
+
+    @property
+    def connections(self) -> dict[str, dict]:
+        """Both services' connections by id."""
+        return {"azure_ml_default": self.connection, "modelarts_default": self.modelarts_connection}
+
+    @property
+    def modelarts_connection(self) -> dict:
+        account = Account()
+        access, secret = next(iter(account.keys.items()))
+        return {
+            "conn_type": "modelarts",
+            "host": self.url,
+            "login": access,
+            "password": secret,
+            "extra": {
+                "region": account.region,
+                "project_id": account.project_id,
+                "iam_endpoint": self.url,
+                "obs_endpoint": f"{self.url}/obs",
             },
         }
 
@@ -99,10 +136,27 @@ class EmulatorProcess:
         """Return the requests that were answered, or whose connection was dropped."""
         return self.control("GET", f"requests?plane={plane}").json()["requests"]
 
+    def listed(self, kind: str) -> list[dict]:
+        """Return the resources of a kind, as Resource Manager lists them."""
+        extra = self.connection["extra"]
+        form = {"grant_type": "client_credentials", "client_id": "emulator", "client_secret": SECRET}
+        form["scope"] = "https://management.azure.com/.default"
+        path = (
+            f"/subscriptions/{extra['subscriptionId']}/resourceGroups/{extra['resource_group_name']}/providers"
+            f"/Microsoft.MachineLearningServices/workspaces/{extra['workspace_name']}/{kind}"
+        )
+        with httpx.Client(base_url=self.url, trust_env=False) as client:
+            token = client.post("/emulator/oauth2/v2.0/token", data=form).raise_for_status().json()
+            headers = {"Authorization": f"Bearer {token['access_token']}"}
+            return client.get(path, headers=headers).raise_for_status().json()["value"]
+
     def jobs(self, endpoint: str = "digits") -> list[dict]:
         """Return what the emulator knows of the jobs that an endpoint really accepted."""
-        jobs = self.control("GET", "jobs").json()["jobs"]
-        return [job for job in jobs if job["endpoint"] == endpoint]
+        return self.control("GET", f"jobs?endpoint={endpoint}").json()["jobs"]
+
+    def executions(self, workflow: str) -> list[dict]:
+        """Return the same of the executions of a workflow."""
+        return self.control("GET", f"jobs?workflowName={workflow}").json()["jobs"]
 
 
 def until(ready, seconds, what):

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_batch_provider.hooks.azure_ml import AzureMLHook
+from airflow_batch_provider.hooks import hook_for
 from airflow_batch_provider.jobs import Policy, TaskIdentity, submit_once
 from airflow_batch_provider.triggers.records import XComRecords
 from airflow_batch_provider.triggers.settling import settle
@@ -16,20 +16,22 @@ from airflow_batch_provider.triggers.settling import settle
 class SubmittingTrigger(BaseTrigger):
     """Submit once, and tell which job there is and whether the task is alone."""
 
-    def __init__(self, data: str) -> None:
+    def __init__(self, service: str, order: dict[str, Any]) -> None:
         super().__init__()
-        self.data = data
+        self.service = service
+        self.order = order
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        return f"{type(self).__module__}.{type(self).__qualname__}", {"data": self.data}
+        kwargs = {"service": self.service, "order": self.order}
+        return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         import time
 
         started = time.monotonic()
-        instance, hook = self.task_instance, AzureMLHook()
+        instance, hook = self.task_instance, hook_for(self.service, f"{self.service}_default", {})
         await hook.aopen()
-        order = hook.order(endpoint_name="simulated", input={"type": "uri_folder", "path": self.data})
+        order = hook.order(**self.order)
         task = TaskIdentity(instance.dag_id, instance.run_id, instance.task_id, instance.map_index)
         records = XComRecords(instance)
         flow = submit_once(hook.service, order, task, Policy(under_way=4, late=4))

@@ -17,6 +17,7 @@ from airflow_batch_provider.demo.airflow_settings import free_port
 from .conftest import SOON
 from .emulator_process import until
 from .gate import Gate
+from .services import SERVICES
 from .test_durable import Run, alive, children, in_the_whole
 
 pytestmark = [pytest.mark.e2e, in_the_whole]
@@ -49,7 +50,7 @@ def gate():
 def airflow(airflow_factory, emulator, gate):
     return airflow_factory(
         DAGS,
-        connections={"azure_ml_default": emulator.connection},
+        connections=emulator.connections,
         env=SOON | {"AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{gate.url}/execution/"},
         port=int(gate.upstream.rpartition(":")[2]),
     )
@@ -58,13 +59,14 @@ def airflow(airflow_factory, emulator, gate):
 ON_A_WORKER = [point for point in POINTS if point not in ("deferral", "resumption")]
 
 
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 @pytest.mark.parametrize("effect", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("whole", [False, True], ids=["process", "worker"])
 @pytest.mark.parametrize(
     ("waits", "point"),
     [("in_worker", point) for point in ON_A_WORKER] + [("deferred", point) for point in POINTS],
 )
-def test_killed_at(airflow, emulator, gate, waits, point, *, whole, effect):
+def test_killed_at(airflow, emulator, gate, service, waits, *, point, whole, effect):
     """Before or after the effect of each request to Airflow: the task's process, or its supervisor, too."""
     resumes = point == "resumption"
     if resumes and whole and not effect:
@@ -72,7 +74,7 @@ def test_killed_at(airflow, emulator, gate, waits, point, *, whole, effect):
     if not resumes:
         gate.hold(POINTS[point], effect=effect)
     name = f"{waits}-{point}-{'worker' if whole else 'process'}-{'after' if effect else 'before'}"
-    run = Run(airflow, emulator, f"durable_{waits}", name)
+    run = Run(airflow, emulator, f"durable_{waits}", name, service=service)
     if resumes:
         run.wait_for("deferred")
         gate.hold(POINTS[point], effect=effect)
@@ -80,7 +82,7 @@ def test_killed_at(airflow, emulator, gate, waits, point, *, whole, effect):
     kill(airflow, whole=whole)
     gate.open()
 
-    assert run.end()["status"] == "Completed"
+    assert run.end()["status"] == service.done
 
 
 def kill(airflow, *, whole):

@@ -6,25 +6,39 @@ A part of the matrix runs always, the whole with ``make chaos``.
 from __future__ import annotations
 
 import os
+import re
 import signal
+from itertools import product
 from pathlib import Path
 
 import psutil
 import pytest
 
 from .emulator_process import until
+from .services import AZURE_ML, MODELARTS, SERVICES
 
 pytestmark = pytest.mark.e2e
 
 WHOLE = bool(os.environ.get("CHAOS"))
-INVOKE = {"method": "POST", "plane": "batch"}
-LOOK_UP = {"method": "GET", "path": "batchEndpoints/simulated$"}
 SECONDS = 150
 DAGS = Path(__file__).parent / "dags"
 
 in_the_whole = pytest.mark.skipif(not WHOLE, reason="runs with make chaos")
-both_ways = pytest.mark.parametrize("waits", ["in_worker", pytest.param("deferred", marks=in_the_whole)])
-some_ways = pytest.mark.parametrize("waits", [pytest.param("in_worker", marks=in_the_whole), "deferred"])
+WAYS = ("in_worker", "deferred")
+
+
+def rows(*always, **axes):
+    """Parametrize by service and *axes*; the rows that are not among *always* run in the whole."""
+    matrix = [
+        pytest.param(
+            service,
+            *row,
+            id="-".join((service.name, *row)),
+            marks=[] if (service, *row) in always else in_the_whole,
+        )
+        for service, *row in product(SERVICES, *axes.values())
+    ]
+    return pytest.mark.parametrize(("service", *axes), matrix)
 
 
 @pytest.fixture(autouse=True)
@@ -34,15 +48,21 @@ def healthy(emulator):
 
 
 class Run:
-    """A run of one of the DAGs, and what the service knows of its jobs."""
+    """A run of one of a service's DAGs, and what the service knows of its jobs."""
 
-    def __init__(self, airflow, emulator, dag, name, deployment="brief"):
-        self.airflow, self.emulator, self.dag, self.name = airflow, emulator, dag, name
-        self.id = airflow.trigger(dag, {"deployment": deployment, "input": name})
+    def __init__(self, airflow, emulator, dag, name, deployment="brief", *, service=AZURE_ML):
+        self.airflow, self.emulator, self.service, self.name = airflow, emulator, service, name
+        self.dag = f"{service.name}_{dag}"
+        self.id = airflow.trigger(self.dag, {"deployment": deployment, "input": name})
 
     def jobs(self):
-        jobs = self.emulator.jobs("simulated")
-        return [job for job in jobs if job["request"]["inputData"]["UriFolder"]["uri"].endswith(self.name)]
+        return [job for job in self.service.jobs(self.emulator) if self.service.folder(job) == self.name]
+
+    def running(self, at=0):
+        return len(self.jobs()) > at and self.service.running(self.jobs()[at])
+
+    def ending(self):
+        return self.service.ending(self.jobs()[0])
 
     def task(self):
         (task,) = self.airflow.task_instances(self.dag, self.id)
@@ -65,10 +85,10 @@ class Run:
 
 
 @pytest.fixture
-def start(airflow, emulator, request):
+def start(airflow, emulator, service, request):
     def start(dag, deployment="brief"):
         name = request.node.name.replace("[", "-").replace("]", "")
-        return Run(airflow, emulator, dag, name, deployment)
+        return Run(airflow, emulator, dag, name, deployment, service=service)
 
     return start
 
@@ -103,37 +123,45 @@ def slow(emulator, match, *, effect):
     return lambda: emulator.control("GET", "faults").json()["faults"][0]["times"] == 0
 
 
+def submissions(emulator, service):
+    path = service.submit.get("path", "")
+    return [
+        request
+        for request in emulator.requests(service.plane)
+        if request["method"] == "POST" and re.search(path, request["path"])
+    ]
+
+
 # --- the worker -------------------------------------------------------------------------------------------
 
 
-@both_ways
-def test_killed_before_the_request(start, airflow, emulator, waits):
+@rows((AZURE_ML, "in_worker"), waits=WAYS)
+def test_killed_before_the_request(start, airflow, emulator, service, waits):
     """Nothing was sent; the retry submits."""
-    under_way = slow(emulator, LOOK_UP, effect=False)
+    under_way = slow(emulator, service.look_up, effect=False)
     run = start(f"durable_{waits}")
     until(under_way, 60, "the look-up")
     kill_worker(airflow)
 
-    assert run.end()["status"] == "Completed"
+    assert run.end()["status"] == service.done
 
 
-@some_ways
-def test_killed_after_the_service_accepted(start, airflow, emulator, waits):
+@rows((AZURE_ML, "deferred"), (MODELARTS, "deferred"), waits=WAYS)
+def test_killed_after_the_service_accepted(start, airflow, emulator, service, waits):
     """The answer never arrived; the retry finds the job by its marker."""
-    under_way = slow(emulator, INVOKE, effect=True)
+    under_way = slow(emulator, service.submit, effect=True)
     run = start(f"durable_{waits}")
     until(under_way, 60, "the request")
     until(run.jobs, 30, "a job")
     kill_worker(airflow)
 
-    assert run.end()["status"] == "Completed"
+    assert run.end()["status"] == service.done
 
 
-@in_the_whole
-@pytest.mark.parametrize("waits", ["in_worker", "deferred"])
-def test_killed_before_the_record(start, airflow, emulator, waits):
+@rows(waits=WAYS)
+def test_killed_before_the_record(start, airflow, emulator, service, waits):
     """The answer arrived, but Airflow could not be told: its API server stood still."""
-    under_way = slow(emulator, INVOKE, effect=True)
+    under_way = slow(emulator, service.submit, effect=True)
     run = start(f"durable_{waits}")
     until(under_way, 60, "the request")
     until(run.jobs, 30, "a job")
@@ -142,34 +170,30 @@ def test_killed_before_the_record(start, airflow, emulator, waits):
         process.suspend()
     try:
         emulator.control("DELETE", "faults")
-        answered = [entry for entry in emulator.requests("batch") if entry["method"] == "POST"]
-        until(
-            lambda: len([e for e in emulator.requests("batch") if e["method"] == "POST"]) > len(answered),
-            30,
-            "the answer",
-        )
+        answered = len(submissions(emulator, service))
+        until(lambda: len(submissions(emulator, service)) > answered, 30, "the answer")
         kill_worker(airflow)
     finally:
         for process in (server, *server.children(recursive=True)):
             process.resume()
 
-    assert run.end()["status"] == "Completed"
+    assert run.end()["status"] == service.done
 
 
-@both_ways
-def test_killed_after_the_record(start, airflow, emulator, waits):
+@rows((AZURE_ML, "in_worker"), waits=WAYS)
+def test_killed_after_the_record(start, airflow, service, waits):
     """The retry takes the recorded job up, while deferring or while it waits."""
     run = start(f"durable_{waits}")
     until(run.jobs, 60, "a job")
     if waits == "in_worker":
-        until(lambda: [job for job in run.jobs() if job["status"] == "Running"], 30, "a running job")
+        until(run.running, 30, "a running job")
     kill_worker(airflow)
 
-    assert run.end()["status"] == "Completed"
+    assert run.end()["status"] == service.done
 
 
-@in_the_whole
-def test_killed_while_it_goes_on(start, airflow):
+@rows()
+def test_killed_while_it_goes_on(start, airflow, service):
     """A worker that dies on its way out of the deferral takes the finished job up again."""
     run = start("durable_deferred")
     run.wait_for("deferred")
@@ -177,13 +201,14 @@ def test_killed_while_it_goes_on(start, airflow):
     run.wait_for("queued", "running", "scheduled")
     kill_worker(airflow)
 
-    assert run.end()["status"] == "Completed"
+    assert run.end()["status"] == service.done
 
 
 # --- the others -------------------------------------------------------------------------------------------
 
 
-def test_the_triggerer_is_killed(start, airflow):
+@rows((AZURE_ML,), (MODELARTS,))
+def test_the_triggerer_is_killed(start, airflow, service):
     """The next triggerer goes on with the job, which nobody cancels."""
     run = start("durable_deferred")
     run.wait_for("deferred")
@@ -191,13 +216,14 @@ def test_the_triggerer_is_killed(start, airflow):
     airflow.restart("triggerer")
 
     job = run.end()
-    assert job["status"] == "Completed"
+    assert job["status"] == service.done
     assert run.task()["try_number"] == 1
 
 
-def test_the_triggerer_is_killed_while_it_submits(start, airflow, emulator):
+@rows((AZURE_ML,))
+def test_the_triggerer_is_killed_while_it_submits(start, airflow, emulator, service):
     """A trigger keeps its record where the next triggerer finds it; an answer that was lost is looked for."""
-    under_way = slow(emulator, INVOKE, effect=True)
+    under_way = slow(emulator, service.submit, effect=True)
     run = start("in_trigger")
     until(under_way, 60, "the request")
     until(run.jobs, 30, "a job")
@@ -209,16 +235,15 @@ def test_the_triggerer_is_killed_while_it_submits(start, airflow, emulator):
     assert airflow.xcom(run.dag, run.id, "score") == {"job": job["id"], "alone": True}
 
 
-@in_the_whole
-@pytest.mark.parametrize("waits", ["in_worker", "deferred"])
-def test_the_scheduler_is_killed(start, airflow, waits):
+@rows(waits=WAYS)
+def test_the_scheduler_is_killed(start, airflow, service, waits):
     """Its workers die with it: the task is found dead and tried again, and finds its job."""
     run = start(f"durable_{waits}")
     until(run.jobs, 60, "a job")
     airflow.kill("scheduler")
     airflow.restart("scheduler")
 
-    assert run.end()["status"] == "Completed"
+    assert run.end()["status"] == service.done
 
 
 # --- what the user says -----------------------------------------------------------------------------------
@@ -226,61 +251,58 @@ def test_the_scheduler_is_killed(start, airflow, waits):
 
 def waiting(run, waits):
     """Let the task wait for its endless job; return the job."""
-    until(lambda: [job for job in run.jobs() if job["status"] == "Running"], 60, "a running job")
+    until(run.running, 60, "a running job")
     run.wait_for("deferred" if waits == "deferred" else "running")
     (job,) = run.jobs()
     return job
 
 
-def status(run, at=0):
-    return run.jobs()[at]["status"]
-
-
-@pytest.mark.parametrize("waits", ["in_worker", "deferred"])
-@pytest.mark.parametrize("state", ["failed", pytest.param("success", marks=in_the_whole)])
-def test_marking_the_task_cancels_its_job(start, airflow, waits, state):
+@rows(
+    (AZURE_ML, "failed", "in_worker"),
+    (AZURE_ML, "failed", "deferred"),
+    (MODELARTS, "failed", "deferred"),
+    state=("failed", "success"),
+    waits=WAYS,
+)
+def test_marking_the_task_cancels_its_job(start, airflow, service, state, waits):
     """Whoever marks a task as failed or succeeded has no use for its job."""
     run = start(f"once_{waits}", "endless")
     waiting(run, waits)
     airflow.patch_task_state(run.dag, run.id, "score", state)
 
-    until(lambda: status(run) in ("CancelRequested", "Canceled"), 60, "the cancellation")
+    until(run.ending, 60, "the cancellation")
 
 
-@some_ways
-def test_clearing_the_task_cancels_its_job_and_submits_another(start, airflow, waits):
+@rows((AZURE_ML, "deferred"), (MODELARTS, "deferred"), waits=WAYS)
+def test_clearing_the_task_cancels_its_job_and_submits_another(start, airflow, service, waits):
     """A clear means: run it again."""
     run = start(f"once_{waits}", "endless")
     waiting(run, waits)
     airflow.clear(run.dag, run.id, ["score"])
 
     until(lambda: len(run.jobs()) == 2, 90, "the second job")
-    until(lambda: status(run) in ("CancelRequested", "Canceled"), 60, "the cancellation")
-    until(lambda: status(run, 1) == "Running", 30, "the second job to run")
+    until(run.ending, 60, "the cancellation")
+    until(lambda: run.running(1), 30, "the second job to run")
     airflow.patch_task_state(run.dag, run.id, "score", "failed")
 
 
-@pytest.mark.parametrize(
-    "dag",
-    [
-        pytest.param("timeout_in_worker", marks=in_the_whole),
-        "timeout_deferred",
-        "execution_timeout_in_worker",
-        pytest.param("execution_timeout_deferred", marks=in_the_whole),
-    ],
+@rows(
+    (AZURE_ML, "timeout", "deferred"),
+    (AZURE_ML, "execution_timeout", "in_worker"),
+    kind=("timeout", "execution_timeout"),
+    waits=WAYS,
 )
-def test_a_timeout_cancels_the_job(start, airflow, dag):
+def test_a_timeout_cancels_the_job(start, airflow, service, kind, waits):
     """Of each kind, wherever the task waits; the task fails and names the job."""
-    run = start(dag, "endless")
+    run = start(f"{kind}_{waits}", "endless")
     job = run.end("failed")
 
-    assert job["status"] in ("CancelRequested", "Canceled")
+    assert service.ending(job)
     assert job["id"] in airflow.task_log(run.dag, run.id, "score")
 
 
-@in_the_whole
-@pytest.mark.parametrize("waits", ["in_worker", "deferred"])
-def test_a_job_that_shall_be_kept_is_kept(start, airflow, waits):
+@rows(waits=WAYS)
+def test_a_job_that_shall_be_kept_is_kept(start, airflow, service, waits):
     """cancel_on_kill=False leaves it running."""
     run = start(f"kept_{waits}", "endless")
     waiting(run, waits)
@@ -288,34 +310,38 @@ def test_a_job_that_shall_be_kept_is_kept(start, airflow, waits):
 
     airflow.wait_for_run(run.dag, run.id, 60)
     until(lambda: not airflow.worker_pids(), 30, "the worker to go")
-    assert status(run) == "Running"
+    assert run.running()
 
 
-def test_a_restart_of_the_triggerer_and_an_outage_cancel_nothing(start, airflow, emulator):
+@rows((AZURE_ML,))
+def test_a_restart_of_the_triggerer_and_an_outage_cancel_nothing(start, airflow, emulator, service):
     """Neither is the user's word."""
     run = start("durable_deferred", "endless")
     waiting(run, "deferred")
-    emulator.control("POST", "faults", [{"action": "status", "status": 503, "match": {"plane": "batch"}}])
+    emulator.control(
+        "POST", "faults", [{"action": "status", "status": 503, "match": {"plane": service.plane}}]
+    )
     airflow.restart("triggerer")
-    seen = len(emulator.requests("batch"))
-    until(lambda: len(emulator.requests("batch")) > seen + 3, 60, "polls that fail")
+    seen = len(emulator.requests(service.plane))
+    until(lambda: len(emulator.requests(service.plane)) > seen + 3, 60, "polls that fail")
     emulator.control("DELETE", "faults")
 
-    assert status(run) == "Running"
+    assert run.running()
     assert run.task()["state"] == "deferred"
     airflow.patch_task_state(run.dag, run.id, "score", "failed")
 
 
-@in_the_whole
-def test_a_triggerer_that_stalls_and_comes_back_cancels_nothing(emulator, airflow_factory):
+@pytest.fixture(scope="module")
+def two_triggerers(emulator, airflow_factory):
+    env = {"AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10"}
+    return airflow_factory(DAGS, connections=emulator.connections, env=env, triggerers=2)
+
+
+@rows()
+def test_a_triggerer_that_stalls_and_comes_back_cancels_nothing(emulator, two_triggerers, service):
     """Airflow calls on_kill() of a trigger that another triggerer has taken over: nobody's word."""
-    airflow = airflow_factory(
-        DAGS,
-        connections={"azure_ml_default": emulator.connection},
-        env={"AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10"},
-        triggerers=2,
-    )
-    run = Run(airflow, emulator, "once_deferred", "stalls", "endless")
+    airflow = two_triggerers
+    run = Run(airflow, emulator, "once_deferred", f"stalls-{service.name}", "endless", service=service)
     waiting(run, "deferred")
     holder = until(lambda: triggerer_of(run), 30, "a triggerer")
     for name in ("triggerer", "triggerer-2"):
@@ -331,7 +357,7 @@ def test_a_triggerer_that_stalls_and_comes_back_cancels_nothing(emulator, airflo
     )
     until(lambda: "Left job" in airflow.task_log(run.dag, run.id, "score"), 30, "the answer")
 
-    assert status(run) == "Running"
+    assert run.running()
     assert run.task()["state"] == "deferred"
 
 

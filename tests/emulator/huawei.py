@@ -15,7 +15,7 @@ from .conftest import wait_for
 PROJECT = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 ACCESS, SECRET = "EMULATORACCESSKEY000", "emulator-secret-key"
 FINAL = ("completed", "stopped", "abnormal")
-EXAMPLE = Path(__file__).with_name("create_workflow.json")
+EXAMPLE = Path(__file__).parents[1] / "services" / "modelarts" / "create_workflow_example.json"
 SETUP = """
     modelarts:
       objects:

@@ -417,6 +417,7 @@ def test_an_error_is_xml_with_the_services_headers(http):
         ("PUT", "/a", {"x-ms-copy-source": "http://127.0.0.1/x"}, b"", 501, "NotImplemented"),
         ("PUT", "/a", {"x-ms-blob-type": "BlockBlob", "x-ms-meta-a-b": "1"}, b"x", 400, "InvalidMetadata"),
         ("PUT", "/a", {"x-ms-blob-type": "BlockBlob", "if-match": '"0x1"'}, b"x", 412, "ConditionNotMet"),
+        ("PUT", "/a?comp=metadata", {"x-ms-meta-a": "1"}, b"", 404, "BlobNotFound"),
         ("PUT", "/a?comp=tier", {}, b"", 501, "NotImplemented"),
         ("PUT", "/a?comp=block&blockid=%21%21", {}, b"x", 400, "InvalidQueryParameterValue"),
         ("PUT", "/a?comp=block", {}, b"x", 400, "InvalidQueryParameterValue"),
@@ -476,6 +477,22 @@ def test_ranges_and_conditions_of_a_read(http):
     assert (whole.content, whole.headers["x-ms-blob-type"]) == (b"0123456789", "BlockBlob")
     assert http.delete("a", headers={"if-match": '"0x1"'}).status_code == 412
     assert http.delete("a", headers={"if-match": etag}).status_code == 202
+
+
+def test_metadata_set_later_makes_a_new_version_of_the_same_content(http):
+    """Metadata are replaced as a whole; content and its headers stay; conditions count."""
+    first = put(http, "a", b"same", **{"x-ms-meta-old": "1", "x-ms-blob-content-type": "text/csv"})
+    etag = first.headers["etag"]
+
+    changed = http.put("a?comp=metadata", headers={"x-ms-meta-new": "2", "if-match": etag})
+
+    shown = http.get("a")
+    assert (changed.status_code, shown.content, shown.headers["content-type"]) == (200, b"same", "text/csv")
+    assert (shown.headers["x-ms-meta-new"], "x-ms-meta-old" in shown.headers) == ("2", False)
+    assert shown.headers["etag"] == changed.headers["etag"] != etag
+    late = http.put("a?comp=metadata", headers={"x-ms-meta-new": "3", "if-match": etag})
+    assert (late.status_code, late.headers["x-ms-error-code"]) == (412, "ConditionNotMet")
+    assert http.get("a").headers["x-ms-meta-new"] == "2"
 
 
 def test_containers_are_created_found_and_deleted(http):

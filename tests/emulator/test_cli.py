@@ -98,6 +98,19 @@ def test_tls_serves_with_a_certificate_of_its_own_authority(tmp_path):
     assert [oct(key.stat().st_mode)[-3:] for key in keys] == ["600", "600"]
 
 
+@pytest.mark.parametrize("name", ["store1.blob.localhost", "store1.blob.core.localhost"])
+def test_certificate_is_good_for_hosts_of_storage_accounts(tmp_path, name):
+    """Microsoft's storage clients tell the account by a host that contains ".blob.core."."""
+    with emulator(tmp_path, "--tls") as (_, told):
+        trusted = ssl.create_default_context(cafile=str(tmp_path / "state" / "ca.pem"))
+        with httpx.Client(verify=trusted) as http:
+            answer = http.get(
+                f"{told['url']}/container/blob", headers={"host": name}, extensions={"sni_hostname": name}
+            )
+
+    assert answer.headers["x-ms-error-code"] == "NoAuthenticationInformation"
+
+
 def test_authority_stays_the_same_for_one_state_folder(tmp_path):
     first, second = (server_certificate(tmp_path, "127.0.0.1")[0].read_bytes() for _ in range(2))
 

@@ -139,3 +139,53 @@ def test_incomplete_request_is_a_400(azure, path, body):
 @pytest.mark.parametrize("content", [b"{", b"[]", b""])
 def test_body_that_is_no_object_is_a_400(azure, content):
     assert azure.http.post(f"{HISTORY}/rundata", content=content, headers=azure.arm).status_code == 400
+
+
+class TestRunChanges:
+    def test_tags_are_merged_and_the_rest_replaced(self, azure):
+        """As studio changes a job: a running one keeps what was changed when it goes on."""
+        name = azure.invoke("waiting", deployment="short").json()["name"]
+        run = f"{HISTORY}/experiments/waiting/runs/{name}"
+
+        for change in (
+            {"tags": {"a": "1"}, "displayName": "mine"},
+            {"tags": {"b": "2"}, "description": "why"},
+        ):
+            assert azure.http.patch(run, headers=azure.arm, json=change).status_code == 200
+
+        assert azure.finished("waiting", name)["status"] == "Completed"
+        shown = azure.get(f"/jobs/{name}").json()["properties"]
+        assert {"a": "1", "b": "2"}.items() <= shown["tags"].items()
+        assert "azureml.deploymentname" in shown["tags"]
+        assert (shown["displayName"], shown["description"]) == ("mine", "why")
+
+    def test_hidden_jobs_are_listed_only_when_asked_for(self, azure):
+        name = azure.invoke("waiting", deployment="short").json()["name"]
+        run = f"{HISTORY}/experiments/waiting/runs/{name}"
+
+        def listed(**view):
+            return name in {job["name"] for job in azure.get("/jobs", **view).json()["value"]}
+
+        azure.http.patch(run, headers=azure.arm, json={"hidden": True})
+        assert azure.get(f"/jobs/{name}").json()["properties"]["isArchived"] is True
+        assert [listed(), listed(listViewType="ArchivedOnly"), listed(listViewType="All")] == [
+            False,
+            True,
+            True,
+        ]
+        azure.http.patch(run, headers=azure.arm, json={"hidden": False})
+        assert [listed(), listed(listViewType="ArchivedOnly"), listed(listViewType="All")] == [
+            True,
+            False,
+            True,
+        ]
+
+    def test_step_and_wrong_field_are_refused(self, azure):
+        name = azure.invoke("waiting", deployment="short").json()["name"]
+        runs = f"{HISTORY}/experiments/waiting/runs"
+        child = azure.journal_of(name)["childRun"]
+
+        for run, change in ((child, {"hidden": True}), (name, {"tags": {"a": {}}}), (name, {"tags": "a"})):
+            answer = azure.http.patch(f"{runs}/{run}", headers=azure.arm, json=change)
+            assert answer.status_code == 400
+        assert azure.get(f"/jobs/{name}").json()["properties"]["isArchived"] is False

@@ -298,6 +298,21 @@ class TestAssets:
     def test_wrong_version_is_refused(self, life, path, properties, words):
         assert refused(life.put(path, {"properties": properties}), 400, *words)
 
+    @pytest.mark.parametrize("kind", CONTENT)
+    def test_version_of_an_anonymous_asset_may_be_a_digest(self, life, kind):
+        """Only a version of a named asset has 30 characters at most."""
+        path = f"/{kind}/azureml_anonymous/versions/{'0123456789abcdef' * 4}"
+        anonymous = {"properties": CONTENT[kind][0] | {"isAnonymous": True}}
+
+        assert life.put(path, anonymous).status_code == 201
+        assert refused(life.put(path[:-1] + "0", {"properties": CONTENT[kind][0]}), 400, "1 to 30")
+
+    def test_model_of_no_framework_has_an_empty_object_of_flavors(self, life):
+        """The service's SDK walks through the flavors of any model."""
+        life.put("/models/plain/versions/1", {"properties": CONTENT["models"][0]})
+
+        assert life.properties("/models/plain/versions/1")["flavors"] == {}
+
     def test_archived_versions_are_listed_only_when_asked_for(self, life):
         for version, archived in (("1", True), ("2", False)):
             properties = CONTENT["data"][0] | {"isArchived": archived}
@@ -437,6 +452,10 @@ class TestDeployments:
             (
                 {"model": {"referenceType": "Id", "assetId": WORKSPACE + "/models/no/versions/1"}},
                 ["models/no", "PUT"],
+            ),
+            (
+                {"compute": WORKSPACE.replace("workspaces/emulator", "workspaces/x") + "/computes/cluster"},
+                ["properties.compute", "another workspace"],
             ),
             ({"codeConfiguration": {"codeId": WORKSPACE + "/codes/no/versions/1"}}, ["codes/no/versions/1"]),
             ({"codeConfiguration": {"codeId": WORKSPACE + "/codes/score/versions/1"}}, ["scoringScript"]),

@@ -409,6 +409,14 @@ class TestList:
         assert huawei.get(f"/{workflow}/executions", labels="x")["total"] == 0
         assert huawei.ended(workflow, execution)["status"] == "abnormal"
 
+    def test_labels_may_be_dropped_from_a_share(self, huawei):
+        huawei.settings(drop_labels=0.5)
+        workflow = huawei.create(step("a"))
+        for _ in range(40):
+            huawei.start(workflow, labels=["x"])
+
+        assert 0 < huawei.get(f"/{workflow}/executions", labels="x")["total"] < 40
+
     def test_status_filters(self, huawei):
         workflow, _ = huawei.run(step("a"))
 
@@ -418,12 +426,17 @@ class TestList:
 
 class TestControl:
     def test_jobs_of_the_emulator_tell_executions_beside_the_other_clouds(self, huawei):
-        workflow, ended = huawei.run(step("a"), labels=["mine"])
+        known = [{"name": name, "type": "int", "default": 1} for name in ("epochs", "layers")]
+        workflow = huawei.create(step("a"), parameters=known)
+        given = [{"name": "epochs", "value": 2}]
+        execution = huawei.start(workflow, labels=["mine"], parameters=given)
+        huawei.ended(workflow, execution)
 
-        told = huawei.journal_of(ended["execution_id"])
+        told = huawei.journal_of(execution)
 
         assert (told["service"], told["workflow"], told["labels"]) == ("modelarts", workflow, ["mine"])
         assert (told["status"], told["steps"][0]["status"]) == ("completed", "completed")
+        assert (told["parameters"], told["data"]) == ({"epochs": 2, "layers": 1}, {})
         assert told["createdAt"] < told["states"][0]["time"]
 
     @pytest.mark.parametrize(("status", "told"), [(429, "APIGW.0308"), (503, "ModelArts.0010")])

@@ -38,6 +38,21 @@ class TestRun:
         assert run["outputs"][0]["config"] == {"obs_url": "/lab/first/"}
         assert isinstance(run["instance_id"], dict)
 
+    def test_its_log_is_that_of_a_training_job(self, huawei):
+        """By the id that the step tells; another job, and another worker of it, do not exist."""
+        _, ended = huawei.run(job(output="/lab/logged/", parameters=[{"name": "power", "value": 3}]))
+        made = find(ended, "train")["instance_id"]["training_job_id"]
+        root = huawei.root.replace("/workflows", "/training-jobs")
+
+        def ask(made, worker="worker-0"):
+            path = f"{root}/{made}/tasks/{worker}/logs/preview"
+            return huawei.http.get(path, headers=huawei.token)
+
+        told = ask(made).json()
+        assert told == {"content": "started 3\n", "current_size": 10, "full_size": 10}
+        for answer in (ask(made, "worker-1"), ask(find(ended, "train")["uuid"])):
+            assert (answer.status_code, answer.json()["error_code"]) == (404, "ModelArts.2753")
+
     def test_registered_algorithm_has_its_own_parameters_and_environment(self, huawei):
         step = job(
             output="/lab/registered/", properties={"algorithm": {"id": "registered", "parameters": []}}

@@ -72,6 +72,20 @@ def test_account_and_objects_are_remembered_with_the_state(tmp_path):
     assert found.text == "3"
 
 
+def test_workflow_is_replaced_under_its_id(tmp_path):
+    seen = []
+    for title in ("old", "new"):
+        file = written(tmp_path, f"modelarts: {{workflows: {{train: {{steps: [], description: {title}}}}}}}")
+        with Emulator(tmp_path / "state", setup=file) as running:
+            huawei = Huawei(running.url)
+            seen += huawei.get("")["items"]
+            huawei.http.close()
+
+    old, new = seen
+    assert (old["name"], old["description"], new["description"]) == ("train", "old", "new")
+    assert old["workflow_id"] == new["workflow_id"]
+
+
 def test_second_line_of_the_command_line_is_this_connection(tmp_path):
     with emulator(tmp_path) as (process, told):
         process.terminate()
@@ -93,6 +107,9 @@ def test_second_line_of_the_command_line_is_this_connection(tmp_path):
         ("algorithms: {a: {boot_file: x}}", "modelarts.algorithms.a.code_dir", "must be text"),
         ("algorithms: {a: {code_dir: x, boot_file: y}}", "modelarts.algorithms.a.code_dir", "an OBS folder"),
         ("algorithms: {a: {code_dir: 'obs://b/'}}", "modelarts.algorithms.a.boot_file", "must be text"),
+        ("workflows: {1st: {}}", "modelarts.workflows.1st:", "failed on the 'workflow_name' tag"),
+        ("workflows: {a: {steps: [{name: s}]}}", "modelarts.workflows.a:", "WorkflowStep.Type"),
+        ("workflows: {a: 1}", "modelarts.workflows.a", "must be a mapping"),
     ],
 )
 def test_error_names_file_key_and_fix(world, tmp_path, text, key, words):

@@ -107,6 +107,13 @@ def folder(path):
     return {"jobInputType": "UriFolder", "uri": str(path)}
 
 
+def blob(life, output, name):
+    """Return the text of a file in an output."""
+    store = life.properties("/datastores/workspaceblobstore")
+    place = f"{store['accountName']}/{store['containerName']}/{output['uri'].rpartition('/paths/')[2]}"
+    return life.azure.http.get(f"/blob/{place}{name}", headers=life.azure.storage).text
+
+
 @pytest.mark.parametrize(("plus", "characters"), [(None, "7"), (100, "15")])
 def test_steps_run_in_the_order_of_their_data_with_literals(life, numbers, plus, characters):
     """The squares of 0 to 4 plus the default 1 have seven digits; plus 100, each has three."""
@@ -117,11 +124,8 @@ def test_steps_run_in_the_order_of_their_data_with_literals(life, numbers, plus,
     job = invoke(life, name, data=folder(numbers), **literal)
 
     assert (job["status"], job["error"]) == ("Completed", None)
-    place = job["outputs"]["total"]["uri"].rpartition("/paths/")[2]
-    store = life.properties("/datastores/workspaceblobstore")
-    url = f"/blob/{store['accountName']}/{store['containerName']}/{place}"
-    assert life.azure.http.get(f"{url}label", headers=life.azure.storage).text == "None"
-    assert life.azure.http.get(f"{url}count", headers=life.azure.storage).text.strip() == characters
+    assert blob(life, job["outputs"]["total"], "label") == "None"
+    assert blob(life, job["outputs"]["total"], "count").strip() == characters
 
 
 def changed(path, value):
@@ -157,11 +161,61 @@ def test_failure_names_the_step_and_the_reason(life, numbers, number):
         assert word in job["error"]
 
 
+def test_command_gets_texts_files_and_variables_as_they_are(life):
+    """A literal with blanks and quotes is one word; an output that is a file has its folder made."""
+    spec = {
+        "type": "pipeline",
+        "inputs": {"words": {"type": "string"}},
+        "outputs": {"told": {"type": "uri_folder"}},
+        "jobs": {
+            "write": {
+                "component": {
+                    "type": "command",
+                    "inputs": {"words": {"type": "string"}},
+                    "outputs": {"file": {"type": "uri_file"}},
+                    "environment_variables": {"GREETING": "hello $HOME"},
+                    "command": 'printf "%s|%s" ${{inputs.words}} "$GREETING" > ${{outputs.file}}',
+                },
+                "inputs": {"words": "${{parent.inputs.words}}"},
+            },
+            "copy": {
+                "component": {
+                    "type": "command",
+                    "inputs": {"file": {"type": "uri_file"}},
+                    "outputs": {"told": {"type": "uri_folder"}},
+                    "command": "cp ${{inputs.file}} ${{outputs.told}}/words",
+                },
+                "inputs": {"file": "${{parent.jobs.write.outputs.file}}"},
+                "outputs": {"told": "${{parent.outputs.told}}"},
+            },
+        },
+    }
+    deploy(life, "texts", spec)
+    words = 'two words; it\'s "$(true)"'
+
+    job = invoke(life, "texts", words={"jobInputType": "Literal", "value": words})
+
+    assert (job["status"], job["error"]) == ("Completed", None)
+    assert blob(life, job["outputs"]["told"], "words") == f"{words}|hello $HOME"
+
+
+def test_input_that_does_not_exist_is_named(life):
+    deploy(life, "absent", PIPELINE)
+
+    job = invoke(life, "absent", data=folder("/nowhere/at/all"))
+
+    assert job["status"] == "Failed"
+    assert "input data" in job["error"]
+    assert "/nowhere/at/all" in job["error"]
+
+
 def test_deployment_needs_an_existing_pipeline_component_and_compute(life):
     life.put("/batchEndpoints/wrong", ENDPOINT)
+    life.put("/components/whole/versions/1", {"properties": {"componentSpec": PIPELINE}})
     for component, compute, word in (
         ("none", "cluster", "components/none"),
         ("square", "cluster", "type is pipeline"),
+        ("whole", "nowhere", "computes/nowhere"),
     ):
         named = {"referenceType": "Id", "assetId": f"{WORKSPACE}/components/{component}/versions/1"}
         configuration = {

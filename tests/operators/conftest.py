@@ -7,7 +7,9 @@ import json
 import textwrap
 import time
 from collections.abc import Iterator, Mapping
+from copy import copy
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_batch_provider.emulator.server import Emulator
 from airflow_batch_provider.triggers.jobs import JobTrigger
-from tests.secret_scan import CLIENT_SECRET, look
+from tests.secret_scan import CLIENT_SECRET, HUAWEI_ACCOUNT, IAM_PASSWORD, look
 
 SCRIPT = """
 import pathlib
@@ -58,6 +60,7 @@ endpoints:
   empty:
     deployments: {}
 modelarts:
+  <<: {account}
   objects:
     obs://lab/code/: ./train
     obs://lab/in/: ./good
@@ -95,7 +98,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(60):
         name = f"{number:02}-{'good' if number % 10 else 'bad'}.txt"
         (folder / "each-tenth-bad" / name).write_text("x")
-    (folder / "setup.yml").write_text(SETUP)
+    (folder / "setup.yml").write_text(SETUP.replace("{account}", HUAWEI_ACCOUNT))
     return folder
 
 
@@ -121,7 +124,7 @@ def connection_of(emulator: Emulator, kind: str) -> dict[str, Any]:
     found = emulator.modelarts_connection()
     if kind == "token":
         user = {"auth": "token", "iam_user": "emulator", "iam_domain": "emulator"}
-        found |= {"login": "", "password": "emulator", "extra": found["extra"] | user}
+        found |= {"login": "", "password": IAM_PASSWORD, "extra": found["extra"] | user}
     return found
 
 
@@ -207,6 +210,11 @@ class TaskInstance:
         look(f"XCom {key}", json.dumps(value))
         self.xcoms[key] = json.loads(json.dumps(value))
 
+    def xcom_pull(self, task_ids: str, key: str, map_indexes: int) -> Any:
+        # Without the index, Airflow 3.3.2 would look for mapped siblings.
+        assert (task_ids, map_indexes) == (self.task_id, self.map_index)
+        return self.xcoms.get(key)
+
 
 class DagRun:
     """The DAG run, as far as operators use it."""
@@ -242,12 +250,15 @@ class Task:
         return returned
 
     def _returned(self, operator: Any, context: Any) -> Any:
-        try:
-            return operator.execute(context)
-        except TaskDeferred as deferred:
-            event = self._trigger(deferred)
-            # The worker that goes on is another process with another operator.
-            return getattr(operator, deferred.method_name)(context, event)
+        go_on = operator.execute
+        while True:
+            try:
+                return go_on(context)
+            except TaskDeferred as deferred:
+                event = self._trigger(deferred)
+                # The worker that goes on is another process with another operator.
+                method = getattr(copy(operator), deferred.method_name)
+                go_on = partial(method, event=event)
 
     def _trigger(self, deferred: TaskDeferred) -> Mapping[str, Any]:
         _, kwargs = deferred.trigger.serialize()

@@ -14,6 +14,7 @@ from airflow_batch_provider.auth import iam_tokens_of
 from airflow_batch_provider.hooks.modelarts import ModelArtsHook
 from airflow_batch_provider.operators.modelarts import ModelArtsWorkflowOperator
 from airflow_batch_provider.sensors import BatchOutputSensor
+from tests.secret_scan import IAM_PASSWORD, SECRET_KEY
 
 START = {"method": "POST", "path": "/executions$"}
 POLL = {"method": "GET", "path": "/executions/[^/]+$"}
@@ -241,6 +242,28 @@ def test_a_failed_execution_fails_the_task_and_is_named(modelarts, task, deferra
     job = executions(modelarts)[-1]
     assert job["id"] in str(caught.value)
     assert caught.value.job_url.startswith(modelarts.url)
+
+
+@both_ways
+def test_a_failure_tells_the_last_lines_of_the_training_log(modelarts, task, deferrable):
+    """What the script itself has said is in the task's error, not only that it failed."""
+    flow = definition(parameters=[{"name": "epochs", "type": "str", "default": "1"}])
+
+    with pytest.raises(errors.JobFailed) as failure:
+        task.run(
+            operator(
+                workflow=flow,
+                parameters={"epochs": "many"},
+                data={"letters": "obs://lab/in/"},
+                deferrable=deferrable,
+            )
+        )
+
+    told = str(failure.value)
+    assert "Step 'train' is failed: ModelArts.0010: The training process exited with code 2" in told
+    assert "The last lines of worker-0 of training job" in told
+    assert "  | usage: train.py" in told
+    assert "argument --epochs: invalid int value: 'many'" in told.partition("  | ")[2]
 
 
 @both_kinds
@@ -562,7 +585,7 @@ def test_secrets_are_shown_nowhere(modelarts, task):
     shown = json.dumps([logs, task.instance.xcoms, task.store, repr(caught.value), task.events], default=str)
     hook = ModelArtsHook()
     hook.open()
-    secrets = {"emulator-secret-key"}
+    secrets = {SECRET_KEY, IAM_PASSWORD}
     if hook.connection.auth == "token":
         secrets.add(iam_tokens_of(hook.connection).get("Huawei Cloud").value)
     assert not [secret for secret in secrets if secret in shown + repr(hook.connection)]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from uuid import uuid4
 
 import pytest
 
 from airflow_batch_provider import errors
+from airflow_batch_provider.auth import obs_keys_of
+from airflow_batch_provider.auth.huawei_aksk import AkSkAuth
 from airflow_batch_provider.hooks.modelarts import ModelArtsHook
 from airflow_batch_provider.operators.modelarts import (
     ModelArtsCreateWorkflowOperator,
@@ -15,6 +18,7 @@ from airflow_batch_provider.operators.modelarts import (
     ModelArtsWorkflowOperator,
 )
 from airflow_batch_provider.sensors import ModelArtsExecutionSensor
+from tests.secret_scan import IAM_PASSWORD
 
 ID = "f1642618-43eb-4ab1-a0b1-9cc584182c60"
 STEPS = [{"name": "train", "type": "model", "properties": {"emulator": {"run_seconds": 0.1}}}]
@@ -148,16 +152,94 @@ def test_a_connection_that_cannot_work_is_told(  # noqa: PLR0917  # fixtures and
     found = json.loads(json.dumps(modelarts.connection))
     extra = found["extra"] | changes.get("extra", {})
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps({**found, **changes, "extra": extra}))
-    started = operator(workflow_id=flow["workflow_id"], parameters={"rate": 1}, wait_for_completion=False)
+    starting = operator(workflow_id=flow["workflow_id"], parameters={"rate": 1}, wait_for_completion=False)
 
     if kind is None:
-        task.run(started)
+        task.run(starting)
         return
     with pytest.raises(kind, match=told):
-        task.run(started)
-    assert not [
+        task.run(starting)
+    assert started(modelarts) == []
+
+
+def connection_named(conn_id, fields, monkeypatch):
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
+    hook = ModelArtsHook(conn_id)
+    hook.open()
+    return hook.connection
+
+
+def started(modelarts):
+    return [
         one for one in modelarts.requests() if one["path"].endswith("/executions") and one["status"] == 201
     ]
+
+
+@pytest.mark.parametrize(("wrong_by", "told"), [(-3600, "60 minutes behind"), (1200, "20 minutes ahead of")])
+def test_a_clock_that_is_wrong_is_told(  # noqa: PLR0917  # fixtures and the table
+    modelarts, task, flow, monkeypatch, wrong_by, told
+):
+    """The service refuses the signature as it would a wrong key; the message says which it is."""
+    monkeypatch.setattr(AkSkAuth.__init__, "__defaults__", (lambda: time.time() + wrong_by,))
+
+    with pytest.raises(errors.AuthenticationFailed, match=f"clock is {told} the service's.*NTP"):
+        task.run(operator(workflow_id=flow["workflow_id"], parameters={"rate": 1}))
+
+    assert started(modelarts) == []
+
+
+def test_temporary_keys_are_good_until_they_expire(modelarts, task, flow, monkeypatch):
+    """Their token travels with the signature; once they have expired, the message says so."""
+    user = {"auth": "token", "iam_user": "emulator", "iam_domain": "emulator"}
+    own = modelarts.connection["extra"]
+    by_token = {**modelarts.connection, "login": "", "password": IAM_PASSWORD, "extra": own | user}
+    keys = obs_keys_of(connection_named("by_token", by_token, monkeypatch)).get("OBS")
+    access, secret, token = json.loads(keys.value)
+    temporary = {"login": access, "password": secret, "extra": own | {"security_token": token}}
+    connection_named("modelarts_default", modelarts.connection | temporary, monkeypatch)
+
+    def starting():
+        return operator(workflow_id=flow["workflow_id"], parameters={"rate": 1}, wait_for_completion=False)
+
+    assert task.run(starting())["id"]
+    modelarts.fail(action="expire_tokens", match={"plane": "modelarts"}, times=1)
+    with pytest.raises(errors.AuthenticationFailed, match="security_token if they are temporary, which exp"):
+        type(task)("another").run(starting())
+
+    assert len(started(modelarts)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "told"),
+    [
+        (
+            {
+                "status": 429,
+                "body": {
+                    "error_code": "APIG.0308",
+                    "error_msg": "The throttling threshold has been reached: policy ip over ratelimit",
+                },
+            },
+            errors.Throttled,
+            r"throttling threshold.*\[HTTP 429, APIG.0308, request id \S+\]",
+        ),
+        (
+            {"status": 403, "body": {"error_code": "APIGW.0302", "error_msg": "not allowed"}},
+            errors.PermissionDenied,
+            "not allowed.*modelarts:workflow:list",
+        ),
+        ({"status": 502, "body": "<html>Bad Gateway"}, errors.ServiceUnavailable, "Bad Gateway.*HTTP 502"),
+        ({"status": 503, "body": ""}, errors.ServiceUnavailable, "HTTP 503"),
+        ({"action": "html"}, errors.UnexpectedAnswer, "not a JSON object.*proxy, a login page"),
+    ],
+)
+def test_what_a_gateway_says_is_told(modelarts, task, fault, kind, told):
+    """With JSON and without, after asking again where that may help; what was asked is named."""
+    soon = {"Retry-After": "0"}
+    modelarts.fail(**{"action": "status", "headers": soon, **fault}, match={"plane": "modelarts"})
+
+    with pytest.raises(kind, match=f"(?s){told}"):
+        task.run(operator(workflow_name="digits", outage_tolerance=0))
 
 
 def test_a_path_of_another_regions_bucket_is_told(modelarts, monkeypatch):

@@ -87,6 +87,14 @@ def test_glob_is_relative_to_the_place(place, listed, glob, matched):
     assert names(listed(place("out"), glob)) == matched
 
 
+@pytest.mark.parametrize("uri", ["azureml://datastores/d/paths/out", "https://a.blob.core.windows.net/c/out"])
+def test_a_files_path_below_the_place_is_told(place, uri):
+    """As a glob sees it, also where the file's own address is quoted; of a single blob it is the name."""
+    for path, relative in [("out", ALL), ("out.csv", ["out.csv"]), ("/out/", ALL)]:
+        files = place(path, uri=f"{uri}{path.strip('/').removeprefix('out')}")
+        assert [files.relative(file) for file in files.list()] == relative
+
+
 def test_a_single_blob_is_a_place(place, listed):
     """A path that is a blob gives that blob, matched by its name; with a slash behind it is no folder."""
     (file,) = listed(place("out.csv"))
@@ -140,7 +148,9 @@ def test_names_are_quoted_in_urls_only(account, container, place):
     account.put(container, "odd/ä [1]#%20~?.csv")
 
     assert names(place("odd").list(), "odd") == ["ä [1]#%20~?.csv"]
-    (file,) = place("odd", uri=f"https://account.blob.core.windows.net/{container}/odd").list()
+    odd = place("odd", uri=f"https://account.blob.core.windows.net/{container}/odd")
+    (file,) = odd.list()
+    assert odd.relative(file) == "ä [1]#%20~?.csv"
     assert file.path.endswith("/odd/%C3%A4%20%5B1%5D%23%2520~%3F.csv")
     (file,) = place("odd/ä [1]#%20~?.csv").list()
     assert file.size == 1

@@ -54,6 +54,14 @@ def test_glob_is_relative_to_the_place(folder, listed):
     assert names(listed(local_files(str(folder)), "**/*.csv"), folder) == ["a.csv", "deep/c.csv"]
 
 
+def test_a_files_path_below_the_place_is_told(folder):
+    """As a glob sees it; of a single file it is the name."""
+    place, single = local_files(str(folder)), local_files(str(folder / "a.csv"))
+
+    assert "deep/c.csv" in [place.relative(file) for file in place.list()]
+    assert [single.relative(file) for file in single.list()] == ["a.csv"]
+
+
 def test_a_single_file_is_a_place(folder, listed):
     """A path that is a file gives that file, matched by its name."""
     place = local_files(str(folder / "a.csv"))

@@ -71,3 +71,24 @@ def test_a_value_that_cannot_be_right_is_named(field, value):
 
     assert repr(value) in str(told.value)
     assert told.value.fix
+
+
+@pytest.mark.parametrize(
+    ("wanted", "relative", "size", "age", "chosen"),
+    [
+        (Wanted(), "a", 0, 0, True),
+        (Wanted("*.csv"), "a.csv", 1, 0, True),
+        (Wanted("*.csv"), "b/a.csv", 1, 0, None),
+        (Wanted("**/*.csv"), "b/a.csv", 1, 0, True),
+        (Wanted("*.csv", min_bytes=2, stable_for=2), "a.txt", 9, 9, None),
+        (Wanted(min_bytes=2), "a", 1, 0, False),
+        (Wanted(min_bytes=2), "a", 2, 0, True),
+        (Wanted(stable_for=2), "a", 2, 1.9, False),
+        (Wanted(stable_for=2), "a", 2, 2, True),
+    ],
+)
+def test_one_file_by_itself(wanted, relative, size, age, chosen):
+    """It must match, be big enough and unchanged; what does not match never will."""
+    file = FileInfo(relative, size, "e", "2026-01-01T00:00:00Z", 100.0)
+
+    assert wanted.chooses(relative, file, 100.0 + age) is chosen

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from airflow_batch_provider.emulator.lifecycle.operations import Operation
 
 # Shorter than the service's minutes, and far longer than a client that does not wait.
+# A deployment takes no less than what it names, so that it is ready no earlier.
 SECONDS = {"computes": 4.0, "batchEndpoints": 2.0, "batchEndpoints/deployments": 4.0}
 _DELETE_SECONDS = 2.0
 

@@ -43,8 +43,7 @@ async def put(request: Request) -> Response:
         "kind": asked.body.get("kind"),
         "sku": asked.body.get("sku"),
     }
-    after = _ready_at(asked, endpoint, properties)
-    operation, shown = change.write(asked, KIND, path, body, after=after)
+    operation, shown = change.write(asked, KIND, path, body)
     return answers.written(request, operation, shown_deployment(request, endpoint["name"], shown))
 
 
@@ -70,16 +69,6 @@ def _check_limits(asked: Call, endpoint: dict[str, Any]) -> None:
         raise bad_request(f"The limit of {MOST_IN_ENDPOINT} deployments in a batch endpoint is reached.")
     if resources.count_in_region(KIND, endpoint["location"]) >= MOST_IN_REGION:
         raise bad_request(f"The limit of {MOST_IN_REGION} batch deployments in the region is reached.")
-
-
-def _ready_at(asked: Call, endpoint: dict[str, Any], properties: dict[str, Any]) -> float:
-    """Return when what a deployment stands on will be ready: the published commands do not wait for it."""
-    operations, workspace = asked.world.operations, asked.workspace
-    compute = (properties.get("compute") or "").rpartition("/")[2]
-    return max(
-        operations.pending_until(workspace, endpoints.KIND, endpoint["name"]),
-        operations.pending_until(workspace, "computes", compute),
-    )
 
 
 async def patch(request: Request) -> Response:

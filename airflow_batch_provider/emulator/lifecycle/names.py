@@ -25,6 +25,7 @@ _RULES = {
         "letters, digits and hyphens, beginning with a letter",
     ),
     "datastores": (re.compile(r"[a-zA-Z0-9_]+"), (1, 255), "letters, digits and underscores"),
+    "anonymous versions": _ASSET,
     "versions": (re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9_.]*"), (1, 30), "letters, digits, '-', '_' and '.'"),
 }
 
@@ -33,7 +34,8 @@ def check(kind: str, name: str) -> None:
     """Refuse a name that the service does not allow.
 
     Args:
-        kind: The last part of the resource's kind, such as ``deployments`` or ``models``.
+        kind: The last part of the resource's kind, such as ``deployments`` or ``models``; for versions of
+            assets without a name of their own ``anonymous versions``.
         name: The name that a request wants to create.
 
     Raises:

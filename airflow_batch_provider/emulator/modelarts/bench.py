@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from airflow_batch_provider.emulator.modelarts.local_job import JobSpec, LocalJob, Outcome
+from airflow_batch_provider.emulator.modelarts.local_job import LOG, JobSpec, LocalJob, Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,8 +67,12 @@ class Bench:
         return bool(self._jobs)
 
     def folder(self, uuid: str) -> Path:
-        """Return the private folder of a step's job, with its ``log.txt``."""
+        """Return the private folder of a step's job."""
         return self._folder / uuid
+
+    def log(self, uuid: str) -> Path:
+        """Return the file that holds what a step's job has written, if it has begun."""
+        return self.folder(uuid) / LOG
 
     def stop(self) -> None:
         """End all jobs, without ending their steps: the next start runs them again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,9 @@ async def start(request: Request) -> Response:
     """Start an execution. Two of one workflow may run at once (assumed)."""
     workflow = workflow_of(request)
     body = await body_of(request)
-    execution = _made(workflow, body, keep_labels=world_of(request).settings.current.keep_labels)
+    settings = world_of(request).settings.current
+    keep = settings.keep_labels and random.random() >= settings.drop_labels  # noqa: S311 - chaos, not secrets
+    execution = _made(workflow, body, keep_labels=keep)
     cloud = world_of(request).modelarts
     execution.due = cloud.machine.after(STATELESS)
     workflow.runs += 1

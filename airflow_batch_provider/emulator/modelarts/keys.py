@@ -71,7 +71,7 @@ class KeyStore:
         """
         key = Key(
             access=secrets.token_hex(10).upper(),
-            secret=secrets.token_urlsafe(30),
+            secret="emu_" + secrets.token_urlsafe(30),
             token="emu_" + secrets.token_urlsafe(96),
             expires=time.time() + seconds,
         )

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _SUPERVISOR = Path(__file__).with_name("job_supervisor.py")
 _METRICS = "metrics.json"
+LOG = "log.txt"
+"""Written by the supervisor into the job's folder."""
 
 
 class JobFailedError(Exception):
@@ -168,7 +170,7 @@ class LocalJob:
         self._close_pipe()
 
     def _last_words(self) -> str:
-        log = self._folder / "log.txt"
+        log = self._folder / LOG
         lines = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
         return lines[-1] if lines else "it wrote nothing"
 

@@ -8,11 +8,12 @@ died with it is run again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 import logging
 import time
 from typing import TYPE_CHECKING
+
+from airflow_batch_provider.emulator.waking import woken
 
 if TYPE_CHECKING:
     from airflow_batch_provider.emulator.modelarts.bench import Bench
@@ -62,8 +63,7 @@ class Runner:
         while True:
             self._wake.clear()
             self._step()
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._pause())
+            await woken(self._wake, self._pause())
 
     def stop(self) -> None:
         """End the jobs that run, without ending their steps: the next start runs them again."""

@@ -1,35 +1,49 @@
-"""The section ``modelarts`` of a set-up file: who exists, what lies in OBS, and the registered algorithms."""
+"""The section ``modelarts`` of a set-up file: who exists, what lies in OBS, algorithms and workflows."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_batch_provider.emulator.errors import ServiceError
 from airflow_batch_provider.emulator.modelarts.account import Account
 from airflow_batch_provider.emulator.modelarts.places import Place, read_place
+from airflow_batch_provider.emulator.modelarts.validation import check_workflow
+from airflow_batch_provider.emulator.setup_node import Node, SetupError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_batch_provider.emulator.setup_node import Node
     from airflow_batch_provider.emulator.world import World
 
 _TOP = {
     *("region", "project_id", "domain", "user", "password", "access_keys"),
-    *("objects", "public_buckets", "algorithms"),
+    *("objects", "public_buckets", "algorithms", "workflows"),
 }
 _ALGORITHM = {"code_dir", "boot_file", "parameters", "environments"}
 _REMEMBERED = "modelarts"
 
 
-def read(section: Node) -> tuple[Account, list[tuple[Place, Path]]]:
+@dataclass(frozen=True)
+class Cloud:
+    """What the section says.
+
+    Attributes:
+        account: Who exists.
+        objects: Local files and folders with their places in OBS.
+        workflows: As the request that creates one has it.
+    """
+
+    account: Account
+    objects: list[tuple[Place, Path]]
+    workflows: list[dict[str, Any]]
+
+
+def read(section: Node) -> Cloud:
     """Read the section.
 
     Args:
         section: It, empty if the file has none.
-
-    Returns:
-        The account, and the local files and folders with their places in OBS.
 
     Raises:
         SetupError: It is not valid: names file, key, value and fix.
@@ -43,20 +57,26 @@ def read(section: Node) -> tuple[Account, list[tuple[Place, Path]]]:
         algorithms={node.name: _algorithm(node) for node in section.named("algorithms")},
         public_buckets=tuple(_list(section.child("public_buckets"))),
     )
-    return account, [_object(node) for node in section.named("objects", values=str)]
+    return Cloud(
+        account,
+        [_object(node) for node in section.named("objects", values=str)],
+        [_workflow(node) for node in section.named("workflows")],
+    )
 
 
-def put(world: World, account: Account, objects: list[tuple[Place, Path]]) -> None:
-    """Let the account exist, remember it in the state, and copy the files into OBS."""
-    world.database.remember(_REMEMBERED, asdict(account))
-    world.modelarts.account = account
-    for place, local in objects:
+def put(world: World, cloud: Cloud) -> None:
+    """Let the account exist, remember it in the state, copy the files into OBS, and keep the workflows."""
+    world.database.remember(_REMEMBERED, asdict(cloud.account))
+    world.modelarts.account = cloud.account
+    for place, local in cloud.objects:
         if local.is_dir():
             world.obs.upload_folder(local, place.bucket, place.folder)
         else:
             world.obs.upload_file(local, *place)
-    for bucket in account.public_buckets:
+    for bucket in cloud.account.public_buckets:
         world.obs.create_bucket(bucket)
+    for workflow in cloud.workflows:
+        world.modelarts.workflows.put(workflow)
 
 
 def recall(world: World) -> None:
@@ -85,6 +105,15 @@ def _algorithm(node: Node) -> dict[str, Any]:
         "parameters": parameters,
         "environments": node.texts("environments"),
     }
+
+
+def _workflow(node: Node) -> dict[str, Any]:
+    definition: dict[str, Any] = {**node.value, "name": node.name}
+    try:
+        check_workflow(definition)
+    except ServiceError as error:
+        raise SetupError(f"{node.file}: {'.'.join(node.path)}: {error.message}") from None
+    return definition
 
 
 def _object(node: Node) -> tuple[Place, Path]:

@@ -133,9 +133,19 @@ def waiting(one: Execution, run: StepRun) -> dict[str, Any]:
 def _instance(run: StepRun, kind: str) -> Any:
     if run.status in {"init", "wait_inputs", "hold", "pending", "skipped"} or kind == "condition":
         return ""
+    if kind == "job":
+        return {"training_job_id": training_job(run)}
+    return json.dumps({f"{kind}_id": _made(run, kind)})
+
+
+def training_job(run: StepRun) -> str:
+    """Return the id of the training job that a step is."""
+    return _made(run, "job")
+
+
+def _made(run: StepRun, kind: str) -> str:
     # The same at each look, and unlike the step's own.
-    made = str(uuid.uuid5(uuid.UUID(run.uuid), kind))
-    return {"training_job_id": made} if kind == "job" else json.dumps({f"{kind}_id": made})
+    return str(uuid.uuid5(uuid.UUID(run.uuid), kind))
 
 
 def _duration(began: float, states: list[list[Any]], final: frozenset[str]) -> int:

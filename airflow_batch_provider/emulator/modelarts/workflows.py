@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_batch_provider.emulator.ids import new_guid
@@ -116,6 +116,12 @@ class WorkflowStore:
             workflow.id,
             json.dumps(vars(workflow)),
         )
+
+    def put(self, body: dict[str, Any]) -> None:
+        """Keep a workflow, instead of the oldest of its name if there is one, and under that one's id."""
+        made = make(body)
+        found = next((one for one in self.all() if one.name == made.name), made)
+        self.save(replace(found, definition=made.definition, changed_at=made.changed_at))
 
     def get(self, workflow_id: str) -> Workflow | None:
         """Return a workflow, or None."""

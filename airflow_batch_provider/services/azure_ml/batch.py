@@ -32,7 +32,7 @@ from airflow_batch_provider.services.azure_ml.hosts import check_host, token_hos
 from airflow_batch_provider.services.azure_ml.invocation import Invocation
 from airflow_batch_provider.services.azure_ml.listing import POLL, SERVICE, job, job_id, page, studio
 from airflow_batch_provider.services.azure_ml.outputs import default_datastore_uri, job_outputs
-from airflow_batch_provider.services.azure_ml.traces import traces
+from airflow_batch_provider.services.azure_ml.traces import recent, traces
 from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask, segment
 from airflow_batch_provider.values import shown
 
@@ -72,7 +72,7 @@ class BatchEndpoints:
             call = Call(order, self._of_this_cloud(order.scoring_uri, "scoring_uri"))
             return (yield from self._with_outputs(call, Deployment(order.deployment_name)))
         endpoint = yield from self.endpoint(order.endpoint_name)
-        call = Call(order, self._scoring_uri(order, endpoint))
+        call = Call(order, self._scoring_uri(order.endpoint_name, endpoint))
         name = order.deployment_name or inner(endpoint, "properties", "defaults").get("deploymentName")
         if not name:
             raise InvalidInput(
@@ -83,16 +83,15 @@ class BatchEndpoints:
         check(deployment, order.properties)
         return (yield from self._with_outputs(call, deployment))
 
-    def _scoring_uri(self, order: Invocation, endpoint: dict[str, Any]) -> str:
+    def _scoring_uri(self, name: str, endpoint: dict[str, Any]) -> str:
         scoring_uri = inner(endpoint, "properties").get("scoringUri")
         if not scoring_uri:
             state = inner(endpoint, "properties").get("provisioningState")
             raise InvalidInput(
-                f"Endpoint {order.endpoint_name!r} has no scoring URI; "
-                f"its provisioning state is {shown(state)}.",
+                f"Endpoint {name!r} has no scoring URI; its provisioning state is {shown(state)}.",
                 fix="It can be invoked once that is Succeeded.",
             )
-        what = f"The scoring URI of endpoint {order.endpoint_name!r}"
+        what = f"The scoring URI of endpoint {name!r}"
         return self._of_this_cloud(str(scoring_uri).rstrip("/"), what)
 
     def _with_outputs(self, call: Call, deployment: Deployment) -> Flow[Call]:
@@ -192,6 +191,19 @@ class BatchEndpoints:
     def traces(self, plan: Call, marker: str, since: float) -> Flow[Traces]:
         """List the jobs that a call may have started; see `traces.traces`."""
         return traces(self.workspace, plan, marker, since, self.caller)
+
+    def where(self, name: str) -> Flow[str]:
+        """Return an endpoint's scoring URI, below which its jobs are.
+
+        Raises:
+            NotFound: There is no such endpoint in the workspace.
+            InvalidInput: It has no scoring URI, or one that is not of this cloud.
+        """
+        return self._scoring_uri(name, (yield from self.endpoint(name)))
+
+    def recent(self, scoring_uri: str, since: float) -> Flow[Traces]:
+        """List an endpoint's jobs; see `traces.recent`."""
+        return recent(self.workspace, scoring_uri, since)
 
     def cancel(self, ref: JobRef) -> Flow[None]:
         """Ask Resource Manager to cancel a job; harmless if it has ended or is being cancelled.

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from airflow_batch_provider.answers import last_lines
 from airflow_batch_provider.errors import BatchError, redact
 from airflow_batch_provider.flow import Flow, Retry, send
 from airflow_batch_provider.services.azure_ml.answers import inner, rows
@@ -31,7 +32,7 @@ _LOGS = (
     "logs/user/stdout/",
     "logs/azureml/executionlogs.txt",
 )
-_LINES, _LINE, _TAIL = 20, 300, 16384
+_TAIL = 16384
 _READ = Retry(attempts=2, patience=5.0)  # The failure itself is known; its log may keep nobody waiting.
 _PARTIAL, _SIZE = httpx.codes.PARTIAL_CONTENT, re.compile(r"bytes [0-9]+-[0-9]+/([0-9]+)")
 
@@ -77,10 +78,9 @@ def last_log_lines(urls: Mapping[str, Any]) -> Flow[str]:
         text = ""
         with suppress(BatchError):
             text = yield from _tail(str(urls[name]))
-        lines = [line for line in text.splitlines() if line.strip()]
-        if lines:
-            shown = (f"  | {redact(line)[:_LINE]}" for line in lines[-_LINES:])
-            return "\n".join([f"The last lines of {name}:", *shown])
+        told = last_lines(name, text)
+        if told:
+            return told
     return ""
 
 

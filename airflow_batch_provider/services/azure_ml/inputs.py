@@ -85,6 +85,24 @@ def output_data(outputs: Any) -> dict[str, dict[str, Any]]:
     return {_name(key, "outputs"): _output(value, f"outputs[{key!r}]") for key, value in named.items()}
 
 
+def described_path(value: Mapping[Any, Any], field: str) -> tuple[str, Any, dict[str, Any]]:
+    """Take apart an input that is written as a mapping.
+
+    Returns:
+        Its type if one is given, its path or URI (``None`` for a literal), and its other keys.
+
+    Raises:
+        InvalidInput: A key or the type that means nothing.
+    """
+    given = _keys(value, field, _INPUT_KEYS)
+    kind = _input_kind(given, field)
+    path = _first(given, "path", "uri")
+    if kind in _LITERAL_TYPES or kind == "literal":
+        path = None
+    options = {key: item for key, item in given.items() if key not in ("type", "path", "uri")}
+    return kind if given.get("type") is not None else "", path, options
+
+
 def _name(key: Any, field: str) -> str:
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise InvalidInput(

@@ -68,6 +68,11 @@ class Operation:
     wait: float = 0.0
     resource: dict[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def news(self) -> str:
+        """One sentence for the log: how far it is."""
+        return f"{self.doing[:1].upper()}{self.doing[1:]}: {self.status or 'under way'}."
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON scalars and mappings only."""
         return asdict(self)
@@ -195,6 +200,17 @@ def _resource(operation: Operation) -> Flow[Operation]:
     seen = replace(operation, status=_status(body), wait=_asked(response))
     ended = _settled(seen, body) and not operation.deleting
     return replace(seen, done=True, resource=presentable(body)) if ended else seen
+
+
+def look(operation: Operation) -> Flow[dict[str, Any]]:
+    """Return the resource as it is now, however far its operation is, see `presentable`.
+
+    Raises:
+        BatchError: The look failed, or there is no resource.
+    """
+    response = yield from send(ask("GET", operation.resource_url, "arm"), retry=POLL)
+    shown_now: dict[str, Any] = presentable(read(response, operation.doing))
+    return shown_now
 
 
 def _moved(operation: Operation, response: httpx.Response) -> Operation:

@@ -13,13 +13,14 @@ from typing import Any
 
 from airflow_batch_provider.errors import BatchError, InvalidInput
 from airflow_batch_provider.flow import Flow
-from airflow_batch_provider.jobs import Trace, Traces
+from airflow_batch_provider.jobs import JobRef, Trace, Traces
 from airflow_batch_provider.pages import Listed
 from airflow_batch_provider.services.azure_ml import uris
 from airflow_batch_provider.services.azure_ml.answers import inner
 from airflow_batch_provider.services.azure_ml.calls import Call, endpoint_name, reference
 from airflow_batch_provider.services.azure_ml.listing import (
     MARKER,
+    SERVICE,
     created_at,
     job,
     listed,
@@ -65,6 +66,25 @@ def traces(workspace: Workspace, call: Call, marker: str, since: float, caller: 
     by_property = yield from _of_workspace(workspace, properties=f"{MARKER}={marker}")
     more = tuple(_trace(workspace, call, row, alike=True) for row in by_property.rows)
     return Traces((*seen, *(trace for trace in more if trace.ref.marker == marker)), found.complete)
+
+
+def recent(workspace: Workspace, scoring_uri: str, since: float) -> Flow[Traces]:
+    """List the jobs of an endpoint, whoever started them.
+
+    Args:
+        workspace: Where.
+        scoring_uri: The endpoint's.
+        since: Epoch seconds; see `listing.listed`.
+    """
+    found = yield from listed(scoring_uri, "ml", _DOING, since=since)
+    place = {"scoring_uri": scoring_uri, "endpoint": endpoint_name("", scoring_uri)}
+    seen = {}
+    for row in found.rows:  # One that moves to the next page while the list is read is told twice.
+        name = str(row["name"])
+        url = studio(row) or workspace.studio_url(name)
+        ref = JobRef(SERVICE, name, place, created_at(row), marker_in(row), url)
+        seen[name] = Trace(ref, job(row, ref), alike=False)
+    return Traces(tuple(seen.values()), found.complete)
 
 
 def _of_workspace(workspace: Workspace, *, since: float = 0.0, **query: str) -> Flow[Listed]:

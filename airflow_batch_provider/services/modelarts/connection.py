@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_batch_provider.checks import choice
+from airflow_batch_provider.checks import choice, texts
 from airflow_batch_provider.errors import InvalidInput
-from airflow_batch_provider.services.modelarts.project import Project, project_id
+from airflow_batch_provider.services.modelarts.project import Project
+from airflow_batch_provider.services.modelarts.project import project_id as checked_id
 from airflow_batch_provider.services.modelarts.regions import Endpoints, endpoints
-from airflow_batch_provider.web import base_url, tls_verify
+from airflow_batch_provider.values import shown
+from airflow_batch_provider.web import base_url, is_local, tls_verify
 
 # Both travel in headers.
 _IN_HEADER = re.compile(r"[\x21-\x7e]*")
@@ -61,15 +63,21 @@ class ModelArtsConnection:
         password: str | None,
         host: str | None,
         extra: Mapping[str, Any],
+        region: str | None = None,
+        project_id: str | None = None,
     ) -> ModelArtsConnection:
         """Read the fields of an Airflow connection.
 
         Args:
             conn_id: The connection's id.
+            region: Instead of the connection's. The project is then looked up, unless it is given, too.
+            project_id: Instead of the connection's.
 
         Raises:
             InvalidInput: A field cannot be right; the message names it.
         """
+        instead = texts(region=region, project_id=project_id)
+        extra = {**extra, **_moved(conn_id, host, extra, instead), **instead}
 
         def field_of(name: str) -> str:
             value = extra.get(name)
@@ -89,7 +97,7 @@ class ModelArtsConnection:
                     iam=url_of("iam_endpoint"),
                     obs=url_of("obs_endpoint"),
                 ),
-                project_id=project_id("project_id", project) if project else "",
+                project_id=checked_id("project_id", project) if project else "",
                 workspace_id=field_of("workspace_id"),
                 auth=choice("auth", field_of("auth").lower() or "aksk", "aksk", "token"),
                 security_token=field_of("security_token"),
@@ -100,7 +108,8 @@ class ModelArtsConnection:
         except InvalidInput as error:
             if error.message.startswith("Connection"):
                 raise
-            raise InvalidInput(f"Connection {conn_id!r}: {error.message}", fix=error.fix) from error
+            told = f", with the task's {' and '.join(instead)}" if instead else ""
+            raise InvalidInput(f"Connection {conn_id!r}{told}: {error.message}", fix=error.fix) from error
         return found
 
     def _check(self) -> None:
@@ -146,6 +155,28 @@ class ModelArtsConnection:
     def project(self) -> Project:
         """Return the project that the connection names."""
         return Project(self.endpoints, self.region, self.project_id, self.workspace_id)
+
+
+def _moved(
+    conn_id: str, host: str | None, extra: Mapping[str, Any], instead: Mapping[str, str]
+) -> dict[str, str]:
+    """Return which of a connection's fields do not count in another region, emptied.
+
+    Raises:
+        InvalidInput: The connection has addresses of its own region, which nobody can move.
+    """
+    own = str(extra.get("region") or "").strip()
+    if instead.get("region", own) == own:
+        return {}
+    given = {"host": host, **{name: extra.get(name) for name in ("endpoint", "obs_endpoint")}}
+    fixed = [name for name, url in given.items() if url and not is_local(str(url))]
+    if fixed:
+        raise InvalidInput(
+            f"region is {shown(instead['region'])}, but connection {conn_id!r} has the {' and '.join(fixed)} "
+            f"of its own region{f', {own}' if own else ''}.",
+            fix="Use a connection of that region, or empty these addresses: they follow from the region.",
+        )
+    return {"project_id": ""}
 
 
 def _endpoint(host: str, endpoint: str) -> str:

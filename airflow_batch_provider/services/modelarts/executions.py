@@ -23,6 +23,7 @@ from airflow_batch_provider.services.modelarts.acting import Actions
 from airflow_batch_provider.services.modelarts.answers import read
 from airflow_batch_provider.services.modelarts.asking import SERVICE, path_of
 from airflow_batch_provider.services.modelarts.likeness import alike
+from airflow_batch_provider.services.modelarts.logs import last_log_lines
 from airflow_batch_provider.services.modelarts.project import Project, uuid
 from airflow_batch_provider.services.modelarts.refs import PREFIX, overridden, resolve
 from airflow_batch_provider.services.modelarts.starting import Start
@@ -134,8 +135,10 @@ class ModelArtsWorkflows(Actions):
         return steps.outputs_of({"steps_execution": runs}, self.project.endpoints.obs)
 
     def explain(self, ref: JobRef) -> Flow[str]:
-        """Tell why an execution failed: the failed steps, what they say, the last events."""
-        return steps.reason((yield from self.describe(ref)))
+        """Tell why an execution failed: the failed steps, what they say, the end of a job's log."""
+        execution = yield from self.describe(ref)
+        log = yield from last_log_lines((yield from self.located(ref)), steps.failed_steps(execution))
+        return "\n".join(text for text in (steps.reason(execution), log) if text)
 
     def candidates(self, plan: Call, marker: str) -> Flow[list[tuple[JobRef, Job]]]:
         """Return the executions that carry a marker: none, one, or after a mishap several."""
@@ -160,6 +163,26 @@ class ModelArtsWorkflows(Actions):
         seen = {
             ref.id: Trace(ref, self.job(row, ref), alike(row, plan.body))
             for ref, row in _references(plan, found)
+        }
+        return Traces(tuple(seen.values()), found.complete)
+
+    def where(self, name: str) -> Flow[str]:
+        """Return the id of the one workflow of a name, see `workflows.Workflows.find`."""
+        workflow = yield from self.workflows.find(name)
+        return str(need(workflow, "looking up the workflow", "workflow_id"))
+
+    def recent(self, workflow_id: str, since: float) -> Flow[Traces]:
+        """List the executions of a workflow, whoever started them.
+
+        Args:
+            workflow_id: UUID.
+            since: Epoch seconds; older executions need not be told.
+        """
+        project = yield from self.ids.located(self.project)
+        found = yield from _listed(project, workflow_id, since=since)
+        seen = {
+            ref.id: Trace(ref, self.job(row, ref), alike=False)
+            for ref, row in _references(Call(project, workflow_id, "", {}), found)
         }
         return Traces(tuple(seen.values()), found.complete)
 

@@ -46,18 +46,24 @@ class Project:
     workspace_id: str = ""
 
     def ask(
-        self, method: str, *segments: str, body: Any = None, query: dict[str, Any] | None = None
+        self,
+        method: str,
+        *segments: str,
+        body: Any = None,
+        query: dict[str, Any] | None = None,
+        kind: str = "workflows",
     ) -> httpx.Request:
-        """Build a request to the workflow API.
+        """Build a request to the API of workflows, or of another kind of resource.
 
         Args:
             method: HTTP method.
-            *segments: Of the path below ``workflows``, each one name.
+            *segments: Of the path below the kind, each one name.
             body: Sent as JSON; ``None`` sends no body.
             query: Parameters; those that are ``None`` or empty are left out.
+            kind: Of resource, as the path names it.
         """
         path = "".join("/" + segment("id", part) for part in segments)
-        url = f"{self.endpoints.modelarts}/v2/{project_id('project_id', self.id)}/workflows{path}"
+        url = f"{self.endpoints.modelarts}/v2/{project_id('project_id', self.id)}/{kind}{path}"
         headers = {"X-Project-Id": self.id}
         return _ask(method, url + _query(query or {}), "modelarts", body=body, headers=headers)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_batch_provider.checks import choice, just_one
+from airflow_batch_provider.checks import choice, just_one, texts
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.services.modelarts.definition import Definition, definition
 from airflow_batch_provider.services.modelarts.names import check_name
@@ -74,7 +74,7 @@ def start(
         InvalidInput: The service would refuse it.
     """
     just_one("which workflow", workflow_id=workflow_id, workflow_name=workflow_name, workflow=workflow)
-    body = _texts(name=name, description=description, scene_id=scene_id)
+    body: dict[str, Any] = texts(name=name, description=description, scene_id=scene_id)
     if labels is not None:
         body["labels"] = _labels(labels)
     if use_cache is not None:
@@ -96,20 +96,11 @@ def _id(value: Any) -> str:
     return uuid("workflow_id", value, name_field="workflow_name")
 
 
-def _texts(**given: Any) -> dict[str, Any]:
-    found = {key: value for key, value in given.items() if value is not None}
-    for key, value in found.items():
-        if not isinstance(value, str) or is_nothing(value):
-            why = f" {RENDERED}" if is_nothing(value) else ""
-            raise InvalidInput(f"{key} is {shown(value)}.{why}", fix="Give a text, or leave it out.")
-    return found
-
-
 def _labels(labels: Any) -> list[str]:
     if not isinstance(labels, list | tuple):
         raise InvalidInput(f"labels is {shown(labels)}.", fix="Give a list of texts.")
     for index, label in enumerate(labels):
-        _texts(**{f"labels[{index}]": label})
+        texts(**{f"labels[{index}]": label})
         if label is None:
             raise InvalidInput(f"labels[{index}] is None. {RENDERED}", fix="Give a text, or leave it out.")
     return list(dict.fromkeys(labels))

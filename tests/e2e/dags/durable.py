@@ -6,29 +6,46 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 
 from airflow_batch_provider.operators.azure_ml import AzureMLBatchEndpointOperator
+from airflow_batch_provider.operators.base import BatchOperator
+from airflow_batch_provider.operators.modelarts import ModelArtsWorkflowOperator
 
 
-class Brisk(AzureMLBatchEndpointOperator):
+class Brisk(BatchOperator):
     """Waits seconds, not minutes, for a job that the service may not list yet."""
 
     def _policy(self):
         return replace(super()._policy(), under_way=4.0, late=4.0)
 
 
-def durable(name, *, deferrable, retries=3, **arguments):
+class BriskEndpoint(Brisk, AzureMLBatchEndpointOperator):
+    """Scores one folder."""
+
+
+class BriskWorkflow(Brisk, ModelArtsWorkflowOperator):
+    """Trains on one folder."""
+
+
+def endpoint(deployment="{{ params.deployment }}", **arguments):
+    folder = "azureml://datastores/workspaceblobstore/paths/{{ params.input }}"
+    BriskEndpoint(
+        endpoint_name="simulated",
+        deployment_name=deployment,
+        input={"type": "uri_folder", "path": folder},
+        **arguments,
+    )
+
+
+def workflow(deployment="{{ params.deployment }}", **arguments):
+    data = {"rows": "obs://lab/{{ params.input }}/"}
+    BriskWorkflow(workflow_name=deployment, data=data, **arguments)
+
+
+def durable(service, name, *, retries=3, **arguments):
     """Make a DAG of one task; its run's parameter ``deployment`` says how long the job takes."""
-    with DAG(
-        name, schedule=None, catchup=False, params={"deployment": Param("brief"), "input": Param("none")}
-    ):
-        Brisk(
+    params = {"deployment": Param("brief"), "input": Param("none")}
+    with DAG(f"{service}_{name}", schedule=None, catchup=False, params=params):
+        SERVICES[service](
             task_id="score",
-            endpoint_name="simulated",
-            deployment_name="{{ params.deployment }}",
-            input={
-                "type": "uri_folder",
-                "path": "azureml://datastores/workspaceblobstore/paths/{{ params.input }}",
-            },
-            deferrable=deferrable,
             poll_interval=1,
             retries=retries,
             retry_delay=timedelta(seconds=1),
@@ -36,14 +53,19 @@ def durable(name, *, deferrable, retries=3, **arguments):
         )
 
 
-for waits, deferrable in {"in_worker": False, "deferred": True}.items():
-    durable(f"durable_{waits}", deferrable=deferrable)
-    durable(f"once_{waits}", deferrable=deferrable, retries=0)
-    durable(f"kept_{waits}", deferrable=deferrable, retries=0, cancel_on_kill=False, cancel_on_timeout=False)
-    durable(f"timeout_{waits}", deferrable=deferrable, retries=0, timeout=12)
-    durable(
-        f"execution_timeout_{waits}",
-        deferrable=deferrable,
-        retries=0,
-        execution_timeout=timedelta(seconds=12),
-    )
+SERVICES = {"azure_ml": endpoint, "modelarts": workflow}
+WAYS = {
+    "in_worker": {"deferrable": False},
+    "deferred": {"deferrable": True},
+    "worker_free": {"start_from_trigger": True},
+}
+FAILS_FIRST = "{{ 'failing' if ti.try_number == 1 else 'brief' }}"
+for one in SERVICES:
+    for waits, how in WAYS.items():
+        once = {**how, "retries": 0}
+        durable(one, f"durable_{waits}", **how)
+        durable(one, f"once_{waits}", **once)
+        durable(one, f"kept_{waits}", cancel_on_kill=False, cancel_on_timeout=False, **once)
+        durable(one, f"timeout_{waits}", timeout=12, **once)
+        durable(one, f"execution_timeout_{waits}", execution_timeout=timedelta(seconds=12), **once)
+        durable(one, f"recovers_{waits}", deployment=FAILS_FIRST, **how)

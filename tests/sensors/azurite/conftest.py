@@ -1,177 +1,23 @@
-"""Azurite, Microsoft's own storage emulator, as the storage account behind datastores of ours."""
+"""Azurite as the storage account behind datastores of ours."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import hashlib
-import hmac
 import json
-import os
-import queue
-import secrets
-import shutil
-import subprocess
-import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import quote, urlencode
 
-import httpx
 import pytest
-from obstore.store import AzureStore
 
 from airflow_batch_provider.emulator.server import Emulator
-
-PACKAGE = "azurite@3.35.0"
-ROOT = Path(__file__).parents[3] / "build" / "azurite"
-MAIN = ROOT / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
-INSTALL_SECONDS, START_SECONDS = 300, 60
-ACCOUNT = "account"
-
-
-def missing(why: str) -> None:
-    """Skip, or fail where the machine is meant to have it all."""
-    told = f"Azurite cannot run here: {why}"
-    if os.environ.get("REQUIRE_AZURITE") == "1":
-        pytest.fail(f"{told} (REQUIRE_AZURITE is 1)", pytrace=False)
-    pytest.skip(told)
-
-
-def installed() -> Path:
-    """Return Azurite's main file, installed once for all runs."""
-    if not shutil.which("node"):
-        missing("there is no 'node'; install Node.js 20.")
-    if not is_installed():
-        npm = shutil.which("npm")
-        if not npm:
-            missing("there is no 'npm'; install Node.js 20 with npm.")
-        command = [npm, "install", "--prefix", ROOT, PACKAGE, "--no-audit", "--no-fund"]
-        ROOT.mkdir(parents=True, exist_ok=True)
-        try:
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_SECONDS)
-        except subprocess.CalledProcessError as error:
-            missing(f"'npm install {PACKAGE}' failed: {error.stderr[-500:]}")
-        except subprocess.TimeoutExpired:
-            missing(f"'npm install {PACKAGE}' took longer than {INSTALL_SECONDS} seconds.")
-    return MAIN
-
-
-def is_installed() -> bool:
-    about = ROOT / "node_modules" / "azurite" / "package.json"
-    return MAIN.is_file() and json.loads(about.read_text())["version"] == PACKAGE.partition("@")[2]
-
-
-class Azurite:
-    """A storage account on a real port, and its owner, who writes what tests look for."""
-
-    def __init__(self, folder: Path) -> None:
-        self.key = base64.b64encode(secrets.token_bytes(64)).decode()
-        options = ["--blobHost", "127.0.0.1", "--blobPort", "0"]
-        options += ["--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
-        self._process = subprocess.Popen(
-            [shutil.which("node") or "node", installed(), *options],
-            cwd=folder,
-            env={**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{self.key}"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._lines: queue.Queue[str] = queue.Queue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-        try:
-            self.host = self._host()
-        except BaseException:
-            self.close()
-            raise
-        self.url = f"http://{self.host}/{ACCOUNT}"
-        self._http = httpx.Client(trust_env=False, timeout=30)
-
-    def _read(self) -> None:
-        with self._process.stdout as lines:
-            for line in lines:
-                self._lines.put(line)
-        self._lines.put("")
-
-    def _host(self) -> str:
-        deadline, said = time.monotonic() + START_SECONDS, []
-        while time.monotonic() < deadline:
-            try:
-                said.append(self._lines.get(timeout=1))
-            except queue.Empty:
-                continue
-            if "successfully listens on http://" in said[-1]:
-                return said[-1].rpartition("http://")[2].strip()
-            if not said[-1]:
-                break
-        raise RuntimeError(f"Azurite did not start: {''.join(said)}")
-
-    def sas(self, permissions: str = "rl", expires: str = "2099-01-01T00:00:00Z") -> str:
-        """Return a signature for the whole account; source: Create an account SAS, REST reference."""
-        values = {"sp": permissions, "ss": "b", "srt": "sco", "se": expires, "sv": "2020-02-10"}
-        signed = [
-            ACCOUNT,
-            *(values.get(name, "") for name in ("sp", "ss", "srt", "st", "se", "sip", "spr", "sv")),
-        ]
-        text = "".join(f"{value}\n" for value in signed)
-        digest = hmac.digest(base64.b64decode(self.key), text.encode(), hashlib.sha256)
-        return urlencode({**values, "sig": base64.b64encode(digest).decode()})
-
-    def create(self, container: str, *, public: bool = False) -> None:
-        """Create a container."""
-        headers = {"x-ms-blob-public-access": "container"} if public else {}
-        self._put(f"{container}?restype=container&", b"", headers)
-
-    def put(self, name: str, body: bytes = b"x", container: str = "outputs", **metadata: str) -> None:
-        """Write a blob."""
-        marks = {f"x-ms-meta-{key}": value for key, value in metadata.items()}
-        self._put(f"{container}/{quote(name)}?", body, {"x-ms-blob-type": "BlockBlob", **marks})
-
-    async def put_many(self, names: list[str]) -> None:
-        """Write small blobs, faster than one by one."""
-        store = AzureStore(
-            "outputs",
-            account_name=ACCOUNT,
-            account_key=self.key,
-            endpoint=self.url,
-            client_options={"allow_http": True},
-        )
-        turn = asyncio.Semaphore(32)
-
-        async def put(name: str) -> None:
-            async with turn:
-                await store.put_async(name, b"x")
-
-        await asyncio.gather(*map(put, names))
-
-    def _put(self, where: str, body: bytes, headers: dict[str, str]) -> None:
-        url = f"{self.url}/{where}{self.sas('rwdlac')}"
-        self._http.put(url, content=body, headers=headers).raise_for_status()
-
-    def close(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(20)
-        self._reader.join(20)
-        if hasattr(self, "_http"):
-            self._http.close()
+from tests.azurite import ACCOUNT, Azurite
 
 
 @pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    """Run Azurite with a private container and a public one."""
-    running = Azurite(tmp_path_factory.mktemp("azurite"))
-    try:
-        running.create("outputs")
-        running.create("public", public=True)
-        yield running
-    finally:
-        running.close()
+def azurite(azurite_account: Azurite) -> Azurite:
+    """Give Azurite with a private container and a public one."""
+    azurite_account.create("outputs")
+    azurite_account.create("public", public=True)
+    return azurite_account
 
 
 @pytest.fixture(scope="session")

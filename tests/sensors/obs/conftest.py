@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +19,13 @@ import pytest
 from obstore.store import S3Store
 
 from airflow_batch_provider.emulator.server import Emulator
+from tests.secret_scan import HUAWEI_ACCOUNT, SECRET_KEY
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 ROOT = Path(__file__).parents[3] / "build" / "moto"
 PYTHON = ROOT / "bin" / "python"
 INSTALL_SECONDS = 300
-ACCESS, SECRET = "EMULATORACCESSKEY000", "emulator-secret-key"
+ACCESS, SECRET = "PLANTEDACCESSKEY0000", SECRET_KEY
 
 
 def missing(why: str) -> None:
@@ -60,20 +63,30 @@ def moto() -> Iterator[str]:
             (match for line in lines if (match := re.search(r"http://127\.0\.0\.1:\d+", line))), None
         )
         assert found, "moto ended without listening"
+        # It writes a line for each request, and stops when nobody reads them.
+        reader = threading.Thread(target=collections.deque, args=(lines, 0))
+        reader.start()
         yield found[0]
         process.terminate()
-        process.communicate()
+        reader.join()
 
 
 @pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    """Run the emulator."""
-    with Emulator() as running:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """Run the emulator, fast."""
+    setup = tmp_path_factory.mktemp("cloud") / "setup.yml"
+    setup.write_text(f"modelarts: {HUAWEI_ACCOUNT}")
+    with Emulator(setup=setup, speed=20) as running:
         yield running
 
 
 class Bucket:
     """A bucket of a test's own, in one of the stores."""
+
+    login = (
+        f"AWS4-HMAC-SHA256 Credential={ACCESS}/20260101/us-east-1/s3/aws4_request, "
+        "SignedHeaders=host, Signature=0"
+    )
 
     def __init__(self, connection: dict[str, Any], name: str) -> None:
         self.connection = connection
@@ -97,9 +110,8 @@ class Bucket:
 
     def call(self, method: str, key: str = "") -> None:
         """Make a request that names the access key, as either store wants it at least."""
-        credential = f"AWS4-HMAC-SHA256 Credential={ACCESS}/20260101/us-east-1/s3/aws4_request"
-        headers = {"Authorization": f"{credential}, SignedHeaders=host, Signature=0"}
         url = f"{self.endpoint}/{self.name}{key}"
+        headers = {"Authorization": self.login}
         httpx.request(method, url, headers=headers, content=b"", trust_env=False).raise_for_status()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from airflow_batch_provider.hooks.modelarts import ModelArtsHook
 from airflow_batch_provider.sensors import BatchOutputSensor
 from airflow_batch_provider.storage.endpoint import Endpoint
 from airflow_batch_provider.storage.obs import Bucket
+from tests.secret_scan import IAM_PASSWORD
 
 both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["in the worker", "deferred"])
 
@@ -78,6 +80,17 @@ def test_the_api_s_way_to_write_a_path_needs_a_connection(bucket, task, tmp_path
     assert [file["path"] for file in local] == [str(tmp_path / "local.csv")]
 
 
+@both_ways
+def test_more_files_than_a_page_holds_are_found(bucket, task, deferrable):
+    """A listing ends after a thousand keys; those that follow are asked for."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(bucket.put, [f"many/{number:04}.csv" for number in range(1003)]))
+
+    found = task.run(sensor(f"obs://{bucket.name}/many/", deferrable=deferrable, min_files=1003))
+
+    assert [file["path"][-8:] for file in found] == [f"{number:04}.csv" for number in range(1003)]
+
+
 def test_a_place_has_files_or_not(bucket):
     """One look at the first tells."""
     bucket.put("few/a")
@@ -117,7 +130,7 @@ def test_a_path_that_is_none_is_told(bucket, task, path):
 def with_token(bucket, **extra):
     user = {"auth": "token", "iam_user": "emulator", "iam_domain": "emulator"}
     changed = bucket.connection["extra"] | user | extra
-    return json.dumps({**bucket.connection, "login": "", "password": "emulator", "extra": changed})
+    return json.dumps({**bucket.connection, "login": "", "password": IAM_PASSWORD, "extra": changed})
 
 
 @both_ways

@@ -22,7 +22,7 @@ from airflow_batch_provider.errors import (
     UnexpectedAnswer,
 )
 from airflow_batch_provider.jobs import Watch
-from airflow_batch_provider.services.azure_ml.operations import Operation, advance, begun, finish
+from airflow_batch_provider.services.azure_ml.operations import Operation, advance, begun, finish, look
 
 from .script import HTML, NOON, WORKSPACE, ZEROS, play, recorded_body, refused
 
@@ -381,3 +381,24 @@ def test_any_answers_are_an_operation_or_an_error(first, answers, deleting):
         played = play(advance(operation), lambda _: next(script))
         assert played.raised is None or isinstance(played.raised, BatchError)
         assert all(request.url.host == "management.azure.com" for request in played.requests)
+
+
+def test_what_is_told_of_an_operation():
+    """One sentence says what is done and how far it is, also before anything is known."""
+    fresh = Operation("creating compute 'c'", "https://management.azure.com/c")
+
+    assert fresh.news == "Creating compute 'c': under way."
+    assert replace(fresh, status="Updating").news == "Creating compute 'c': Updating."
+
+
+def test_a_look_in_between_shows_the_resource_as_it_is():
+    """However far the operation is; without the values of variables."""
+    body = {"id": "c", "properties": {"provisioningState": "Creating", "environmentVariables": {"A": "b"}}}
+    played = play(
+        look(Operation("creating c", WORKSPACE.url("computes", "c"))), [httpx.Response(200, json=body)]
+    )
+
+    assert played.returned["properties"] == {
+        "provisioningState": "Creating",
+        "environmentVariables": {"A": "***"},
+    }

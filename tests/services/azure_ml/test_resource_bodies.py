@@ -65,12 +65,12 @@ PUTS = {
         },
     ),
     "Upload & register code": (
-        code("score-mnist", "1", uri=f"{ROOT}/score", description="Score code"),
+        code("score-mnist", "1", path=f"{ROOT}/score", description="Score code"),
         "codes/score-mnist/versions/1",
         {"properties": {"description": "Score code", "codeUri": f"{ROOT}/score"}},
     ),
     "Upload and register model": (
-        model("mnist", 1, uri=MODEL_URI),
+        model("mnist", 1, path=MODEL_URI),
         "models/mnist/versions/1",
         {"properties": {"modelUri": MODEL_URI}},
     ),
@@ -97,7 +97,7 @@ PUTS = {
             instance_count=1,
             max_concurrency_per_instance="4",
             max_retries=3,
-            timeout=30,
+            mini_batch_timeout=30,
             error_threshold="10",
             logging_level="info",
             mini_batch_size="5",
@@ -124,7 +124,7 @@ PUTS = {
         },
     ),
     "Invoke: create a V2 data asset": (
-        data("mnist", 31337, uri=MNIST, type="uri_folder", description="Mnist data asset"),
+        data("mnist", 31337, path=MNIST, type="uri_folder", description="Mnist data asset"),
         "data/mnist/versions/31337",
         {"properties": {"dataType": "uri_folder", "dataUri": MNIST, "description": "Mnist data asset"}},
     ),
@@ -213,9 +213,10 @@ def test_what_the_guide_asks_of_the_default_datastore():
 
 def test_what_the_guide_deletes():
     """The section on deleting the batch endpoint: the same DELETE."""
-    played = play(delete_endpoint(IN_CHINA, "endpt-123"), [httpx.Response(204)])
+    there = httpx.Response(200, json={"properties": {"provisioningState": "Succeeded"}})
+    played = play(delete_endpoint(IN_CHINA, "endpt-123"), [there, httpx.Response(204)])
 
-    (sent,) = played.requests
+    _, sent = played.requests
     url = f"{HOST}{WS}/batchEndpoints/endpt-123?api-version=2022-05-01"
     assert (sent.method, str(sent.url), sent.content) == ("DELETE", url, b"")
-    assert played.returned.done
+    assert played.returned.operation.done

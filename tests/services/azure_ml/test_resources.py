@@ -106,7 +106,7 @@ UNCHANGED = {
             logging_level="info",
             output_action="append_row",
             output_file_name="predictions.csv",
-            timeout="PT0M30S",
+            mini_batch_timeout="PT0M30S",
             max_retries="3",
             mini_batch_size="10",
             error_threshold=-1,
@@ -128,13 +128,13 @@ UNCHANGED = {
         ),
         CLUSTER,
     ),
-    "model: the short form of its URI": (model("m", 1, uri="azureml://datastores/d/paths/m/"), MODEL),
+    "model: the short form of its URI": (model("m", 1, path="azureml://datastores/d/paths/m/"), MODEL),
     "environment: the conda file as the service lays it out": (
         environment("e", 1, image="i:1", conda_file=CONDA),
         ENVIRONMENT,
     ),
     "data": (
-        data("d", 1, uri="https://x.example/d/"),
+        data("d", 1, path="https://x.example/d/"),
         described({"dataType": "uri_folder", "dataUri": "https://x.example/d"}),
     ),
     "component: with what the service adds to its spec": (
@@ -219,7 +219,7 @@ UPDATES = {
         },
     ),
     "a version is described anew": (
-        model("m", 1, uri=LONG, description="New.", tags={"a": 1}),
+        model("m", 1, path=LONG, description="New.", tags={"a": 1}),
         MODEL,
         ("properties.description", "properties.tags.a"),
         {
@@ -273,13 +273,13 @@ def test_a_variable_that_is_called_like_a_field_stays():
 
 FIXED = {
     "model": (
-        model("m", 1, uri="azureml://datastores/d/paths/other"),
+        model("m", 1, path="azureml://datastores/d/paths/other"),
         MODEL,
         "properties.modelUri",
         "new version",
     ),
     "code": (
-        code("s", 1, uri="https://a.blob.core.windows.net/c/new"),
+        code("s", 1, path="https://a.blob.core.windows.net/c/new"),
         described({"codeUri": "https://a.blob.core.windows.net/c/old?sig=SECRET"}),
         "properties.codeUri",
         "new version",
@@ -291,7 +291,7 @@ FIXED = {
         "new version",
     ),
     "what a newer api-version takes": (
-        model("m", 1, uri=LONG, extra_properties={"novelty": [1]}),
+        model("m", 1, path=LONG, extra_properties={"novelty": [1]}),
         MODEL,
         "properties.novelty",
         "new version",
@@ -552,35 +552,59 @@ def test_a_default_needs_its_deployment(answers):
 DELETIONS = {
     "202": (ok(None, 202, location="https://management.azure.com/r"), False),
     "200": (ok(None), True),
-    "204: there is none": (httpx.Response(204), True),
-    "404: it is gone": (refused(404), True),
+    "204: it is gone by now": (httpx.Response(204), True),
+    "404: likewise": (refused(404), True),
 }
+THERE = ok({"properties": {"provisioningState": "Succeeded"}})
 
 
 @pytest.mark.parametrize(("response", "done"), DELETIONS.values(), ids=DELETIONS.keys())
 def test_deleting(response, done):
-    """What is gone, or never was, is deleted; what is being deleted is waited for."""
+    """What is there is deleted, and waited for as long as the service says."""
     for flow, path in (
         (delete_endpoint(WORKSPACE, NAME), f"/batchEndpoints/{NAME}"),
         (delete_deployment(WORKSPACE, NAME, "blue"), f"/batchEndpoints/{NAME}/deployments/blue"),
         (delete_compute(WORKSPACE, "cc"), "/computes/cc"),
     ):
-        played = play(flow, [response])
-        assert (played.returned.done, played.returned.deleting) == (done, True)
-        assert played.asked == [("arm", "DELETE", f"{WORKSPACE.id}{path}")]
+        played = play(flow, [THERE, response])
+        operation = played.returned.operation
+        assert (played.returned.action, operation.done, operation.deleting) == ("deleted", done, True)
+        assert played.asked == [("arm", verb, f"{WORKSPACE.id}{path}") for verb in ("GET", "DELETE")]
+        assert ("is deleted" if done else "is being deleted") in played.returned.text
+
+
+def test_what_is_gone_is_deleted():
+    """Nothing is sent for what is not there."""
+    played = play(delete_endpoint(WORKSPACE, NAME), [refused(404)])
+
+    assert [request.method for request in played.requests] == ["GET"]
+    assert (played.returned.action, played.returned.operation.done) == ("gone", True)
+    assert "there is nothing to delete" in played.returned.text
+
+
+def test_a_deletion_under_way_is_taken_up():
+    """A retry asks the resource until it is gone, and sends nothing again."""
+    deleting = ok(endpoint_with(provisioningState="Deleting"))
+    played = play(delete_endpoint(WORKSPACE, NAME), [deleting])
+    operation = played.returned.operation
+
+    assert [request.method for request in played.requests] == ["GET"]
+    assert (played.returned.action, operation.done, operation.deleting) == ("deleting", False, True)
+    assert "nothing was sent" in played.returned.text
+    assert play(advance(operation), [refused(404)]).returned.done
 
 
 def test_deleting_a_compute_says_how():
     """The machines are deleted, or only let go."""
     for detach, action in ((False, "Delete"), (True, "Detach")):
-        played = play(delete_compute(WORKSPACE, "cc", detach=detach), [httpx.Response(204)])
-        assert played.requests[0].url.params["underlyingResourceAction"] == action
-        assert "underlyingResourceAction" not in played.returned.resource_url
+        played = play(delete_compute(WORKSPACE, "cc", detach=detach), [THERE, httpx.Response(204)])
+        assert played.requests[1].url.params["underlyingResourceAction"] == action
+        assert "underlyingResourceAction" not in played.returned.operation.resource_url
 
 
 def test_a_deletion_that_is_refused():
     """What is in use says so; a wrong connection is no deletion."""
-    busy = play(delete_endpoint(WORKSPACE, NAME), [refused(409, "Jobs are running.")])
+    busy = play(delete_endpoint(WORKSPACE, NAME), [THERE, refused(409, "Jobs are running.")])
     astray = ok({"error": {"code": "SubscriptionNotFound", "message": "No."}}, 404)
     lost = play(delete_endpoint(WORKSPACE, NAME), [astray])
 
@@ -688,9 +712,9 @@ def test_every_field_of_a_model_deployment():
 def test_the_other_bodies():
     """Build contexts, hashes, types and data paths are in the recorded forms."""
     built = environment("e", 1, build_context="https://a.blob.core.windows.net/c/x", dockerfile_path="D")
-    hashed = code("c", 1, uri="https://a.blob.core.windows.net/c/x", content_hash="ab")
+    hashed = code("c", 1, path="https://a.blob.core.windows.net/c/x", content_hash="ab")
     typed = model(
-        "m", 1, uri="azureml://jobs/j/outputs/o/paths/m", type="mlflow_model", flavors={"python": {}}
+        "m", 1, path="azureml://jobs/j/outputs/o/paths/m", type="mlflow_model", flavors={"python": {}}
     )
     by_path = {"referenceType": "DataPath", "datastoreId": f"{WORKSPACE.id}/datastores/d", "path": "m"}
 
@@ -729,12 +753,16 @@ BAD = {
         "dedicated, low_priority",
     ),
     "size": (lambda: compute("cc", vm_size="", max_nodes=1), "vm_size is ''", "STANDARD_D2_V2"),
-    "asset name": (lambda: model("a b", 1, uri=URI), "name is 'a b'", "1 to 255"),
-    "version": (lambda: model("m", "", uri=URI), "version is ''", "1 to 255"),
-    "a version that is no version": (lambda: model("m", 1.5, uri=URI), "version is 1.5", "1 to 255"),
-    "local model": (lambda: model("m", 1, uri="./model"), "uri is the local path './model'", "Upload"),
-    "model type": (lambda: model("m", 1, uri=URI, type="onnx"), "type is 'onnx'", "custom_model"),
-    "data type": (lambda: data("d", 1, uri=URI, type="mltable"), "type is 'mltable'", "uri_folder, uri_file"),
+    "asset name": (lambda: model("a b", 1, path=URI), "name is 'a b'", "1 to 255"),
+    "version": (lambda: model("m", "", path=URI), "version is ''", "1 to 255"),
+    "a version that is no version": (lambda: model("m", 1.5, path=URI), "version is 1.5", "1 to 255"),
+    "local model": (lambda: model("m", 1, path="./model"), "path is the local path './model'", "Upload"),
+    "model type": (lambda: model("m", 1, path=URI, type="onnx"), "type is 'onnx'", "custom_model"),
+    "data type": (
+        lambda: data("d", 1, path=URI, type="mltable"),
+        "type is 'mltable'",
+        "uri_folder, uri_file",
+    ),
     "an environment of nothing": (
         lambda: environment("e", 1),
         "image is None and build_context is None",
@@ -786,7 +814,7 @@ BAD = {
     "a part of a node": (lambda: deployment(instance_count=1.5), "instance_count is 1.5", "integer from 1"),
     "a boolean": (lambda: deployment(max_retries=True), "max_retries is True", "integer from 0"),
     "threshold": (lambda: deployment(error_threshold=-2), "error_threshold is -2", "integer from -1"),
-    "timeout": (lambda: deployment(timeout="30 s"), "timeout is '30 s'", "PT30S"),
+    "timeout": (lambda: deployment(mini_batch_timeout="30 s"), "mini_batch_timeout is '30 s'", "PT30S"),
     "level": (lambda: deployment(logging_level="trace"), "logging_level is 'trace'", "info, warning, debug"),
     "action": (lambda: deployment(output_action="overwrite"), "output_action is 'overwrite'", "append_row"),
     "file name": (lambda: deployment(output_file_name="a/b"), "output_file_name is 'a/b'", "without a path"),
@@ -893,14 +921,14 @@ def test_any_arguments_are_a_body_or_bad_input(given_data):
         lambda: batch_endpoint(NAME, extra_properties=value),
         lambda: compute("cc", vm_size="S", max_nodes=value, min_nodes=value),
         lambda: compute("cc", vm_size=value, max_nodes=1, idle_time_before_scale_down=value),
-        lambda: model(value, value, uri=URI),
-        lambda: model("m", 1, uri=value, type=value),
+        lambda: model(value, value, path=URI),
+        lambda: model("m", 1, path=value, type=value),
         lambda: component("c", 1, spec=value),
         lambda: environment("e", 1, image=value, conda_file=value),
         lambda: deployment(model=value),
         lambda: deployment(compute=value),
         lambda: deployment(environment=value, environment_variables=value),
-        lambda: deployment(timeout=value, error_threshold=value, logging_level=value),
+        lambda: deployment(mini_batch_timeout=value, error_threshold=value, logging_level=value),
         lambda: deployment(output_file_name=value, resource_properties=value),
     )
     with suppress(InvalidInput):

@@ -14,7 +14,7 @@ from airflow_batch_provider.services.azure_ml.invocation import invocation
 from airflow_batch_provider.services.azure_ml.listing import MARKER, listed
 from airflow_batch_provider.services.azure_ml.traces import traces
 
-from .script import SCORING_URI, WORKSPACE, play, recorded, recorded_body, refused
+from .script import BATCH, SCORING_URI, WORKSPACE, play, recorded, recorded_body, refused
 
 ENDPOINT = "batch-ept-11a618d470304b2"
 MNIST = "https://pipelinedata.blob.core.windows.net/sampledata/mnist"
@@ -301,3 +301,26 @@ def test_a_long_list_is_not_complete():
     played = look([*[page(row(), next_link=SCORING_URI)] * 20, page()])
 
     assert not played.returned.complete
+
+
+# --- whoever started them -----------------------------------------------------------------------------------
+
+
+def test_recent_jobs_of_an_endpoint():
+    """Each job once, with its state, its time of creation and its page, whoever started it."""
+    rows = [row("j1", "2023-04-09T00:28:19Z", status="Completed"), row("j2", status="Running")]
+    played = play(BATCH.recent(SCORING_URI, 0.0), [page(*rows, next_link=NEXT), page(rows[1], {"name": "/"})])
+
+    first, second = played.returned.found
+    assert played.returned.complete
+    assert (first.ref.id, first.job.state, first.ref.submitted_at) == ("j1", JobState.SUCCEEDED, 1681000099)
+    assert (second.ref.id, second.job.state) == ("j2", JobState.RUNNING)
+    assert first.ref.place == {"scoring_uri": SCORING_URI, "endpoint": ENDPOINT}
+    assert "j1" in first.ref.url or first.ref.url.startswith("https://ml.azure.com/")
+
+
+def test_where_an_endpoints_jobs_are():
+    """The scoring URI is what Resource Manager says."""
+    body = {"properties": {"scoringUri": f"{SCORING_URI}/", "provisioningState": "Succeeded"}}
+
+    assert play(BATCH.where("e"), [httpx.Response(200, json=body)]).returned == SCORING_URI

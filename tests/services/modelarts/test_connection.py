@@ -33,8 +33,9 @@ TOKEN = {**REGION, "auth": "token", "iam_user": "u", "iam_domain": "d"}
 LOCAL = "http://127.0.0.1:8787"
 
 
-def conn(extra=None, *, login="AK", password=SECRET, host=None):
-    return ModelArtsConnection.read("ma_1", login=login, password=password, host=host, extra=extra or {})
+def conn(extra=None, *, login="AK", password=SECRET, host=None, **instead):
+    fields = {"login": login, "password": password, "host": host, "extra": extra or {}}
+    return ModelArtsConnection.read("ma_1", **fields, **instead)
 
 
 # --- regions ----------------------------------------------------------------------------------------------
@@ -209,6 +210,61 @@ def test_what_cannot_be_right_is_named(extra, fields, says):
     assert str(caught.value).startswith("Connection 'ma_1'")
     assert says in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+OWN = {**REGION, "project_id": "p1"}
+ELSEWHERE = "ap-southeast-1"
+
+
+@pytest.mark.parametrize(
+    ("extra", "instead", "region", "project"),
+    [
+        (OWN, {}, "cn-north-4", "p1"),
+        (OWN, {"project_id": "p2"}, "cn-north-4", "p2"),
+        (OWN, {"region": "cn-north-4"}, "cn-north-4", "p1"),
+        (OWN, {"region": ELSEWHERE}, ELSEWHERE, ""),
+        (OWN, {"region": ELSEWHERE, "project_id": "p2"}, ELSEWHERE, "p2"),
+        ({**OWN, "iam_endpoint": "https://iam.myhuaweicloud.com"}, {"region": ELSEWHERE}, ELSEWHERE, ""),
+    ],
+)
+def test_a_task_may_work_elsewhere(extra, instead, region, project):
+    """Another region has other addresses and another project, which is looked up unless it is given."""
+    found = conn(extra, **instead)
+
+    assert (found.region, found.project_id) == (region, project)
+    assert found.endpoints.modelarts == f"https://modelarts.{region}.myhuaweicloud.com"
+    assert found.endpoints.obs == f"https://obs.{region}.myhuaweicloud.com"
+
+
+def test_the_emulator_is_in_every_region():
+    """Its addresses stay; a project of another region is looked up there, too."""
+    found = conn({**OWN, "obs_endpoint": f"{LOCAL}/obs"}, host=LOCAL, region=ELSEWHERE)
+
+    assert (found.endpoints.modelarts, found.endpoints.obs) == (LOCAL, f"{LOCAL}/obs")
+    assert (found.region, found.project_id) == (ELSEWHERE, "")
+
+
+@pytest.mark.parametrize(
+    ("extra", "instead", "says"),
+    [
+        (OWN, {"region": "None"}, "region is 'None'. Did a template render to nothing?"),
+        (OWN, {"project_id": ""}, "project_id is ''. Did a template render to nothing?"),
+        (OWN, {"region": 7}, "region is 7. Give a text, or leave it out."),
+        (OWN, {"region": "cn-nort-4"}, "'ma_1', with the task's region: region is 'cn-nort-4', which is not"),
+        (OWN, {"project_id": "a/b"}, "'ma_1', with the task's project_id: project_id is 'a/b'"),
+        (
+            {**OWN, "endpoint": "https://modelarts.x.com", "obs_endpoint": "https://obs.x.com"},
+            {"region": ELSEWHERE},
+            "has the endpoint and obs_endpoint of its own region, cn-north-4. Use a connection of that",
+        ),
+    ],
+)
+def test_where_a_task_cannot_work_is_told(extra, instead, says):
+    """Before anything is asked, with the task's argument, and without a request to the wrong region."""
+    with pytest.raises(InvalidInput) as caught:
+        conn(extra, **instead)
+
+    assert says in str(caught.value)
 
 
 def test_no_repr_shows_a_secret():

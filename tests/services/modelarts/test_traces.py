@@ -136,3 +136,24 @@ def test_an_execution_is_alike_unless_something_speaks_against_it(said, told, al
     (trace,) = look([NOTHING, items(execution("running", **told))], **said).returned.found
 
     assert trace.alike is alike
+
+
+def test_recent_executions_of_a_workflow():
+    """Each execution once, with its state and its time of creation, whoever started it."""
+    first, second = ids(2)
+    rows = [execution("completed", execution_id=first), execution("running", execution_id=second)]
+    played = play(SERVICE.recent(WORKFLOW_ID, 0.0), [items(*rows, rows[0])])
+
+    assert played.asked == [LIST]
+    assert [(one.ref.id, one.job.state) for one in played.returned.found] == [
+        (first, JobState.SUCCEEDED),
+        (second, JobState.RUNNING),
+    ]
+    assert played.returned.found[0].ref.submitted_at == CREATED
+
+
+def test_where_a_workflows_executions_are():
+    """Its name stands for its id."""
+    found = {"name": "digits", "workflow_id": WORKFLOW_ID}
+
+    assert play(SERVICE.where("digits"), [items(found)]).returned == WORKFLOW_ID

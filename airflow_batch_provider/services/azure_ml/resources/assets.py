@@ -6,12 +6,17 @@ Sources: the REST guide for batch scoring, and recorded bodies in azure-sdk-for-
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.flow import Flow
+from airflow_batch_provider.services.azure_ml.answers import inner
 from airflow_batch_provider.services.azure_ml.resources import fields
+from airflow_batch_provider.services.azure_ml.resources.ensure import get
 from airflow_batch_provider.services.azure_ml.resources.resource import Resource, version
 from airflow_batch_provider.services.azure_ml.uris import parse
+from airflow_batch_provider.services.azure_ml.workspace import Workspace
 from airflow_batch_provider.values import shown
 
 _MODEL_TYPES = {
@@ -20,6 +25,7 @@ _MODEL_TYPES = {
     "triton_model": "triton_model",
 }
 _DATA_TYPES = {"uri_folder": "uri_folder", "uri_file": "uri_file"}
+_PATHS = ("codeUri", "modelUri", "dataUri")
 _OS = {"linux": "Linux", "windows": "Windows"}
 
 
@@ -27,7 +33,7 @@ def code(
     name: str,
     number: str | int,
     *,
-    uri: str,
+    path: str,
     content_hash: str | None = None,
     description: str | None = None,
     tags: Mapping[str, Any] | None = None,
@@ -39,7 +45,7 @@ def code(
     Args:
         name: Of the code.
         number: Its version.
-        uri: The folder in the workspace's storage, as an https URL.
+        path: The folder in the workspace's storage, as an https URL.
         content_hash: SHA-256 of its content; kept with it, so that the same content is found again.
         description: Of the code.
         tags: Of the version.
@@ -55,7 +61,7 @@ def code(
         given = {**(given or {}), **hashed}
     said = {
         **_said(description, tags, given),
-        "codeUri": _uri("uri", uri),
+        "codeUri": _uri("path", path),
     }
     return _version("codes", "code", name, number, fields.body(said, extra_properties))
 
@@ -64,7 +70,7 @@ def model(
     name: str,
     number: str | int,
     *,
-    uri: str,
+    path: str,
     type: str | None = None,  # noqa: A002  # the CLI's name
     description: str | None = None,
     tags: Mapping[str, Any] | None = None,
@@ -77,7 +83,7 @@ def model(
     Args:
         name: Of the model.
         number: Its version.
-        uri: A file or folder on a datastore (``azureml://…``), or of another job's output.
+        path: A file or folder on a datastore (``azureml://…``), or of another job's output.
         type: ``custom_model`` (the service's default), ``mlflow_model`` or ``triton_model``.
         description: Of the model.
         tags: Of the version.
@@ -90,7 +96,7 @@ def model(
     """
     said = {
         **_said(description, tags, fields.texts("properties", properties)),
-        "modelUri": _uri("uri", uri),
+        "modelUri": _uri("path", path),
         "modelType": fields.option("type", type, _MODEL_TYPES),
         "flavors": None if flavors is None else fields.json_mapping("flavors", flavors),
     }
@@ -157,7 +163,7 @@ def data(
     name: str,
     number: str | int,
     *,
-    uri: str,
+    path: str,
     type: str = "uri_folder",  # noqa: A002  # the CLI's name
     description: str | None = None,
     tags: Mapping[str, Any] | None = None,
@@ -169,7 +175,7 @@ def data(
     Args:
         name: Of the data.
         number: Its version.
-        uri: Where it is: on a datastore, in a storage account, or public.
+        path: Where it is: on a datastore, in a storage account, or public.
         type: ``uri_folder`` or ``uri_file``; batch endpoints read no tables.
         description: Of the data.
         tags: Of the version.
@@ -181,7 +187,7 @@ def data(
     """
     said = {
         "dataType": fields.option("type", fields.text("type", type), _DATA_TYPES),
-        "dataUri": _uri("uri", uri),
+        "dataUri": _uri("path", path),
         **_said(description, tags, fields.texts("properties", properties)),
     }
     return _version("data", "data asset", name, number, fields.body(said, extra_properties))
@@ -221,6 +227,23 @@ def component(
     return _version("components", "component", name, number, fields.body(said, extra_properties))
 
 
+def as_registered(workspace: Workspace, wanted: Resource) -> Flow[Resource]:
+    """Return a version that is named by its content, with the path that it is registered with, if it is.
+
+    The same content may have been uploaded under another name; the version that exists is as good.
+
+    Args:
+        workspace: Where.
+        wanted: A version of code, a model or data whose number was made from its content.
+
+    Raises:
+        BatchError: The look-up failed.
+    """
+    found = inner((yield from get(workspace, wanted)) or {}, "properties")
+    paths = {key: found[key] for key in _PATHS if key in wanted.body["properties"] and found.get(key)}
+    return replace(wanted, body=fields.merged(wanted.body, {"properties": paths}))
+
+
 def _version(kind: str, word: str, name: Any, number: Any, properties: dict[str, Any]) -> Resource:
     checked = fields.asset_name("name", name)
     return version(kind, word, checked, fields.asset_version("version", number), properties)
@@ -251,5 +274,5 @@ def _uri(field: str, value: Any) -> str:
 def _build(context: Any, dockerfile: Any) -> dict[str, Any] | None:
     if context is None:
         return None
-    path = _text("dockerfile_path", dockerfile)
-    return fields.body({"contextUri": _uri("build_context", context), "dockerfilePath": path})
+    below = _text("dockerfile_path", dockerfile)
+    return fields.body({"contextUri": _uri("build_context", context), "dockerfilePath": below})

@@ -40,7 +40,7 @@ def model_deployment(
     mini_batch_size: int | None = None,
     max_concurrency_per_instance: int | None = None,
     max_retries: int | None = None,
-    timeout: int | str | None = None,
+    mini_batch_timeout: int | str | None = None,
     error_threshold: int | None = None,
     output_action: str | None = None,
     output_file_name: str | None = None,
@@ -70,7 +70,7 @@ def model_deployment(
         mini_batch_size: Files that the script is given at once, at least 1.
         max_concurrency_per_instance: Processes on each node, at least 1.
         max_retries: Of a mini-batch, at least 0.
-        timeout: Of a mini-batch: seconds, or an ISO 8601 duration.
+        mini_batch_timeout: seconds, or an ISO 8601 duration.
         error_threshold: Failed files that a job may have; -1 for any number.
         output_action: ``append_row`` or ``summary_only``.
         output_file_name: Of the output, without a path.
@@ -101,7 +101,7 @@ def model_deployment(
         "retrySettings": _or_none(
             {
                 "maxRetries": fields.whole("max_retries", max_retries, 0),
-                "timeout": fields.duration("timeout", timeout),
+                "timeout": fields.duration("mini_batch_timeout", mini_batch_timeout),
             }
         ),
         "errorThreshold": fields.whole("error_threshold", error_threshold, -1),

@@ -22,7 +22,13 @@ from airflow_batch_provider.services.azure_ml.resources.writable import writable
 from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask
 from airflow_batch_provider.values import shown
 
-Action = Literal["created", "updated", "unchanged", "skipped"]
+Action = Literal["created", "updated", "unchanged", "skipped", "deleted", "deleting", "gone"]
+_SENTENCES = {
+    "unchanged": "is as it shall be; nothing was sent",
+    "skipped": "exists and is left as it is; nothing was sent",
+    "deleting": "is being deleted already; nothing was sent",
+    "gone": "does not exist; there is nothing to delete",
+}
 
 _BROKEN = ("failed", "canceled")
 _ENDED = ("succeeded", "", *_BROKEN)
@@ -33,7 +39,7 @@ class Ensured:
     """What was done to a resource.
 
     Args:
-        action: What was done; with ``unchanged`` and ``skipped`` nothing was sent.
+        action: What was done; with ``unchanged``, ``skipped``, ``deleting`` and ``gone`` nothing was sent.
         label: What people call the resource.
         operation: What is to be waited for; done if there is nothing to wait for.
         changed: The parts that differed, as dotted paths.
@@ -48,12 +54,10 @@ class Ensured:
     def text(self) -> str:
         """One sentence for the log."""
         label = f"{self.label[:1].upper()}{self.label[1:]}"
-        if self.action == "unchanged":
-            return f"{label} is as it shall be; nothing was sent."
-        if self.action == "skipped":
-            return f"{label} exists and is left as it is; nothing was sent."
+        if self.action in _SENTENCES:
+            return f"{label} {_SENTENCES[self.action]}."
         what = f": {', '.join(self.changed)}" if self.changed else ""
-        return f"{label} is being {self.action}{what}."
+        return f"{label} is {'' if self.operation.done else 'being '}{self.action}{what}."
 
 
 def ensure(
@@ -98,7 +102,7 @@ def ensure(
         return Ensured("skipped", resource.label, left)
     resource = yield from pinned(workspace, resource)
     changed = differences(resource.body, found, workspace)
-    if not changed and _state(found) not in _BROKEN:
+    if not changed and state_of(found) not in _BROKEN:
         return Ensured("unchanged", resource.label, left)
     _check_changeable(resource, found, changed)
     resource = replace(resource, body=merged(writable(found), resource.body))
@@ -107,7 +111,7 @@ def ensure(
 
 def _left(workspace: Workspace, resource: Resource, found: dict[str, Any], at: float) -> Operation:
     """Return what is to be waited for where nothing was sent: what an earlier request began."""
-    state = _state(found)
+    state = state_of(found)
     doing = f"creating or updating {resource.label}"
     left = Operation(doing, resource.url(workspace), started_at=at, status=state)
     return replace(left, done=True, resource=presentable(found)) if state in _ENDED else left
@@ -122,12 +126,13 @@ def get(workspace: Workspace, resource: Resource) -> Flow[dict[str, Any] | None]
         return None
 
 
-def _state(found: dict[str, Any]) -> str:
+def state_of(found: dict[str, Any]) -> str:
+    """Return the provisioning state of a resource, in lower case."""
     return str(inner(found, "properties").get("provisioningState") or "").lower()
 
 
 def _check_exists(resource: Resource, found: dict[str, Any], if_exists: str) -> None:
-    if _state(found) == "deleting":
+    if state_of(found) == "deleting":
         raise Conflict(f"There is still {resource.label}, which is being deleted.", fix="Try again later.")
     if if_exists == "fail":
         raise Conflict(
@@ -180,7 +185,7 @@ def _after_conflict(
     """Look whether the conflict is with our own request, sent before and its answer lost, or one alike."""
     found = yield from get(workspace, resource)
     alike = found is not None and not differences(resource.body, found, workspace)
-    if found is not None and alike and _state(found) not in ("deleting", *_BROKEN):
+    if found is not None and alike and state_of(found) not in ("deleting", *_BROKEN):
         return Ensured(action, resource.label, _left(workspace, resource, found, at))
     error.fix = "It is being changed by somebody else: try again later."
     if found is None and resource.path[:-1] == ("batchEndpoints",):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import httpx
 
@@ -16,12 +17,13 @@ from airflow_batch_provider.flow import RETRY, Flow, send
 from airflow_batch_provider.services.azure_ml.answers import read
 from airflow_batch_provider.services.azure_ml.operations import Operation, begun
 from airflow_batch_provider.services.azure_ml.resources import fields
+from airflow_batch_provider.services.azure_ml.resources.ensure import Ensured, state_of
 from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask
 
 
 def delete_endpoint(
     workspace: Workspace, name: str, *, now: Callable[[], float] = RETRY.now
-) -> Flow[Operation]:
+) -> Flow[Ensured]:
     """Delete a batch endpoint with its deployments; its jobs are kept.
 
     Args:
@@ -30,7 +32,7 @@ def delete_endpoint(
         now: Wall clock, epoch seconds.
 
     Returns:
-        The operation to wait for; done if there was no such endpoint.
+        What was done, and the operation to wait for.
 
     Raises:
         InvalidInput: It is no name.
@@ -42,7 +44,7 @@ def delete_endpoint(
 
 def delete_deployment(
     workspace: Workspace, endpoint_name: str, name: str, *, now: Callable[[], float] = RETRY.now
-) -> Flow[Operation]:
+) -> Flow[Ensured]:
     """Delete a deployment; see `delete_endpoint`."""
     endpoint = fields.endpoint_name("endpoint_name", endpoint_name)
     path = ("batchEndpoints", endpoint, "deployments", fields.endpoint_name("deployment_name", name))
@@ -51,7 +53,7 @@ def delete_deployment(
 
 def delete_compute(
     workspace: Workspace, name: str, *, detach: bool = False, now: Callable[[], float] = RETRY.now
-) -> Flow[Operation]:
+) -> Flow[Ensured]:
     """Delete a compute cluster, or only detach it from the workspace; see `delete_endpoint`."""
     path = ("computes", fields.compute_name("compute_name", name))
     query = {"underlyingResourceAction": "Detach" if detach else "Delete"}
@@ -65,40 +67,53 @@ def delete(
     *,
     now: Callable[[], float] = RETRY.now,
     **query: str,
-) -> Flow[Operation]:
-    """Delete a resource.
+) -> Flow[Ensured]:
+    """Delete a resource, unless it is gone or being deleted.
 
     Args:
         workspace: Where.
         label: What people call it.
         path: Below the workspace.
         now: Wall clock, epoch seconds.
-        **query: Further parameters.
+        **query: Further parameters of the deletion.
 
     Returns:
-        The operation to wait for; done if the resource is gone, or never was.
+        What was done, and the operation to wait for: also one that an earlier try began.
 
     Raises:
         Conflict: It is in use.
         BatchError: The service refused.
     """
     doing = f"deleting {label}"
-    url = workspace.url(*path)
     at = now()
+    gone = Operation(doing, workspace.url(*path), deleting=True, done=True, started_at=at)
+    found = yield from _found(workspace, label, path)
+    if found is None:
+        return Ensured("gone", label, gone)
+    if state_of(found) == "deleting":
+        return Ensured("deleting", label, replace(gone, done=False, status="Deleting"))
     response = yield from send(ask("DELETE", workspace.url(*path, **query), "arm"))
-    gone = Operation(doing, url, deleting=True, done=True, started_at=at)
     if response.status_code == httpx.codes.NO_CONTENT:
-        return gone
+        return Ensured("deleted", label, gone)
     try:
         read(response, doing, action="/".join((*path[::2], "delete")))
-    except NotFound as error:
-        if (
-            error.code == "SubscriptionNotFound"
-        ):  # The connection is wrong, and tells nothing of the resource.
-            raise
-        return gone
+    except NotFound:
+        return Ensured("deleted", label, gone)
     except Conflict as error:
         error.fix = "It is in use, perhaps by jobs that still run: cancel them or let them end."
         raise
-    operation = begun(response, workspace=workspace, doing=doing, resource_url=url, at=at, deleting=True)
-    return replace(operation, resource={})
+    operation = begun(
+        response, workspace=workspace, doing=doing, resource_url=gone.resource_url, at=at, deleting=True
+    )
+    return Ensured("deleted", label, replace(operation, resource={}))
+
+
+def _found(workspace: Workspace, label: str, path: tuple[str, ...]) -> Flow[dict[str, Any] | None]:
+    response = yield from send(ask("GET", workspace.url(*path), "arm"))
+    try:
+        return read(response, f"looking up {label}", action="/".join((*path[::2], "read")))
+    except NotFound as error:
+        # The connection is wrong, and tells nothing of the resource.
+        if error.code == "SubscriptionNotFound":
+            raise
+        return None

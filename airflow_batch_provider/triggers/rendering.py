@@ -1,0 +1,98 @@
+"""Rendering templates in the triggerer, where a long one would hold up every other trigger."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_batch_provider.bounds import bounded
+from airflow_batch_provider.errors import InvalidInput
+
+SECONDS = 20.0
+"""How long it may take. Looking up a variable is a question to Airflow."""
+
+LARGEST = 256 * 1024
+"""How many characters it may make."""
+
+_GRACE = 1.0
+
+
+async def render(environment: Any, fields: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
+    """Render every text in *fields*, in a thread.
+
+    Args:
+        environment: Jinja's.
+        fields: Name to a text, a number, or a mapping or list of such, to any depth.
+        context: What templates may use.
+
+    Returns:
+        The same with every text rendered, always to text.
+
+    Raises:
+        InvalidInput: A template cannot be rendered, or not within the bounds; the field is named.
+    """
+    from jinja2 import StrictUndefined
+
+    environment.undefined = StrictUndefined  # As in a worker: a misspelt name is an error, no empty text.
+    work = _Rendering(environment, context)
+    try:
+        rendered = await bounded(asyncio.to_thread(work.all_of, fields), SECONDS + _GRACE)
+    except asyncio.TimeoutError:
+        # Between two pieces of output it would have noticed itself; the thread goes on until the next one.
+        raise _too_long(work.path) from None
+    return dict(rendered)
+
+
+class _Rendering:
+    def __init__(self, environment: Any, context: Mapping[str, Any]) -> None:
+        self.path = ""
+        self._environment = environment
+        self._context = context
+        self._ends = time.monotonic() + SECONDS
+        self._left = LARGEST
+
+    def all_of(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._value(name, value) for name, value in fields.items()}
+
+    def _value(self, path: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: self._value(f"{path}.{key}", inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self._value(f"{path}[{index}]", inner) for index, inner in enumerate(value)]
+        return self._text(path, value) if isinstance(value, str) else value
+
+    def _text(self, path: str, text: str) -> str:
+        self.path = path
+        try:
+            return "".join(self._bounded(self._environment.from_string(text).generate(self._context)))
+        except InvalidInput:
+            raise
+        except Exception as error:
+            raise InvalidInput(
+                f"{path.removeprefix('order.')} is {text!r}, a template that cannot be rendered: "
+                f"{type(error).__name__}: {error}.",
+                fix="Mend the template.",
+            ) from error
+
+    def _bounded(self, pieces: Any) -> Any:
+        for piece in pieces:
+            self._left -= len(piece)
+            if self._left < 0:
+                raise InvalidInput(
+                    f"{self.path.removeprefix('order.')} is a template that makes more than {LARGEST} "
+                    "characters.",
+                    fix="Name the data instead of giving it, or run the task on a worker: "
+                    "start_from_trigger=False.",
+                )
+            if time.monotonic() > self._ends:
+                raise _too_long(self.path)
+            yield piece
+
+
+def _too_long(path: str) -> InvalidInput:
+    return InvalidInput(
+        f"{path.removeprefix('order.')} is a template that takes longer than {SECONDS:g} seconds.",
+        fix="Simplify it, or run the task on a worker: start_from_trigger=False.",
+    )
