@@ -9,9 +9,11 @@ import time
 
 import pytest
 
+from airflow_batch_provider.errors import ConnectionFailed
+from airflow_batch_provider.jobs import JobRef, Watch
 from airflow_batch_provider.services.azure_ml.batch import BatchEndpoints
 from airflow_batch_provider.watching import registry
-from airflow_batch_provider.watching.watcher import Watcher
+from airflow_batch_provider.watching.watcher import Waiter, Watcher
 
 from .conftest import outcome, trigger_for, until, waits
 
@@ -192,14 +194,15 @@ def test_two_loops_have_nothing_in_common(emulator):
     assert [event["outcome"] for event in events] == ["done"] * 4
 
 
-def test_an_outage_is_tolerated_by_each_as_it_was_told(emulator):
+@pytest.mark.parametrize("fault", [{"action": "status", "status": 503}, {"action": "drop_before"}])
+def test_an_outage_is_tolerated_by_each_as_it_was_told(emulator, fault):
     """Who tolerates little gives up, who tolerates much goes on, though both share every question."""
     refs = emulator.submit(4)
 
     async def story():
         patient, hasty = waits(refs[:2], outage_tolerance=60), waits(refs[2:], outage_tolerance=2)
         await until(lambda: len(emulator.polls()) >= 2)
-        await asyncio.to_thread(emulator.fail, {"action": "status", "status": 503})
+        await asyncio.to_thread(emulator.fail, fault)
         gave_up = await asyncio.gather(*hasty)
         assert not any(task.done() for task in patient)
         await asyncio.to_thread(emulator.heal)
@@ -211,6 +214,20 @@ def test_an_outage_is_tolerated_by_each_as_it_was_told(emulator):
     assert [event["kind"] for event in gave_up] == ["JobUnreachable"] * 2
     assert [event["outcome"] for event in events] == ["done"] * 2
     assert all(any("asking again" in line for line in event["history"]) for event in events)
+
+
+def test_an_error_that_concerns_all_names_each_one_s_own_job(emulator):
+    """Who waits names its job in an error; another's error is not changed by that."""
+
+    async def story():
+        error = ConnectionFailed("Refused.")
+        waiters = [Waiter(JobRef("azure_ml", name), Watch(), 0.0) for name in "ab"]
+        for waiter in waiters:
+            waiter.fail(error, 0.0)
+        letters = [await waiter.read() for waiter in waiters]
+        return [letter.error.about(waiter.ref.id) for letter, waiter in zip(letters, waiters, strict=True)]
+
+    assert [error.job_id for error in asyncio.run(story())] == ["a", "b"]
 
 
 def test_deadlines_are_each_task_s_own(emulator):
