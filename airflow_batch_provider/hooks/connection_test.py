@@ -15,11 +15,12 @@ def explain(step: str, error: BatchError, where: str, hops: Mapping[type[BaseExc
     Args:
         step: What was being done.
         error: How it failed.
-        where: The addresses in question, if the connection could be read.
+        where: The addresses in question; empty if the connection could not be read, which is no hop.
         hops: Class of error to the hop that it means for this service, and what to look at there.
     """
-    place = f" ({where})" if where else ""
-    return f"Failed while {step}{place}: {_hop(error, {**_LOWER, **hops})}. {error}"
+    if not where:
+        return f"Failed while {step}. {error}"
+    return f"Failed while {step} ({where}): {_hop(error, {**_LOWER, **hops})}. {error}"
 
 
 # From the lowest layer up; the first that fits what went wrong, or what caused it.

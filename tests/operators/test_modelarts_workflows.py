@@ -189,7 +189,8 @@ def test_a_connection_that_works_says_what_it_reached(modelarts):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"login": ""}, "Failed while reading the connection"),
+        ({"login": ""}, r"^Failed while reading the connection\. Connection 'modelarts_default': auth is"),
+        ({"extra": {"auth": "x"}}, r"^Failed while reading the connection\. Connection .*auth is 'x'"),
         ({"password": "wrong"}, "credential, it is not accepted"),
         ({"extra": {"project_id": "0" * 32}}, "permissions"),
         (
