@@ -29,10 +29,14 @@ _LOWER: dict[type[BaseException], str] = {
     ssl.SSLError: "TLS, the certificate is not trusted; set verify to the path of your CA bundle",
     ConnectionFailed: "network, nothing answers",
 }
+_NO_TLS = "TLS, the server speaks none there; if it is on this machine (loopback), write http:// before its host"
 
 
 def _hop(error: BatchError, hops: Mapping[type[BaseException], str]) -> str:
     causes = _causes(error)
+    # How OpenSSL calls an answer that is not TLS at all, such as one in plain http.
+    if any(isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER" for cause in causes):
+        return _NO_TLS
     found = (told for kind, told in hops.items() if any(isinstance(cause, kind) for cause in causes))
     return next(found, "the answer")
 

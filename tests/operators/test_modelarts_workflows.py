@@ -214,6 +214,18 @@ def test_a_connection_that_fails_says_at_which_hop(modelarts, monkeypatch, chang
     assert re.search(told, said), said
 
 
+def test_a_server_without_tls_is_told(modelarts, monkeypatch):
+    """A host without a scheme is asked with TLS; that the server speaks none is no matter of certificates."""
+    plain = {**modelarts.connection, "host": modelarts.connection["host"].removeprefix("http://")}
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(plain))
+
+    works, said = ModelArtsHook().test_connection()
+
+    assert not works
+    assert re.search("the server speaks none there; .* write http://", said), said
+    assert "certificate" not in said
+
+
 def test_the_project_is_looked_up_once_for_all_tasks(modelarts, task, monkeypatch):
     """IAM is asked by the first task of a process, not by each."""
     found = json.loads(json.dumps(modelarts.connection))
