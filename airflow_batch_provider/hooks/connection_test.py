@@ -15,11 +15,12 @@ def explain(step: str, error: BatchError, where: str, hops: Mapping[type[BaseExc
     Args:
         step: What was being done.
         error: How it failed.
-        where: The addresses in question, if the connection could be read.
+        where: The addresses in question; empty if the connection could not be read, which is no hop.
         hops: Class of error to the hop that it means for this service, and what to look at there.
     """
-    place = f" ({where})" if where else ""
-    return f"Failed while {step}{place}: {_hop(error, {**_LOWER, **hops})}. {error}"
+    if not where:
+        return f"Failed while {step}. {error}"
+    return f"Failed while {step} ({where}): {_hop(error, {**_LOWER, **hops})}. {error}"
 
 
 # From the lowest layer up; the first that fits what went wrong, or what caused it.
@@ -28,10 +29,14 @@ _LOWER: dict[type[BaseException], str] = {
     ssl.SSLError: "TLS, the certificate is not trusted; set verify to the path of your CA bundle",
     ConnectionFailed: "network, nothing answers",
 }
+_NO_TLS = "TLS, the server speaks none there; if it is on this machine (loopback), write http:// before its host"
 
 
 def _hop(error: BatchError, hops: Mapping[type[BaseException], str]) -> str:
     causes = _causes(error)
+    # How OpenSSL calls an answer that is not TLS at all, such as one in plain http.
+    if any(isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER" for cause in causes):
+        return _NO_TLS
     found = (told for kind, told in hops.items() if any(isinstance(cause, kind) for cause in causes))
     return next(found, "the answer")
 

@@ -184,7 +184,7 @@ def test_a_connection_that_works_says_what_it_reached(emulator):
     ("changes", "told"),
     [
         ({"host": "http://127.0.0.1:9"}, "network"),
-        ({"login": ""}, "reading the connection"),
+        ({"login": ""}, "Failed while reading the connection. "),
     ],
     ids=["port", "principal"],
 )

@@ -189,7 +189,8 @@ def test_a_connection_that_works_says_what_it_reached(modelarts):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"login": ""}, "Failed while reading the connection"),
+        ({"login": ""}, r"^Failed while reading the connection\. Connection 'modelarts_default': auth is"),
+        ({"extra": {"auth": "x"}}, r"^Failed while reading the connection\. Connection .*auth is 'x'"),
         ({"password": "wrong"}, "credential, it is not accepted"),
         ({"extra": {"project_id": "0" * 32}}, "permissions"),
         (
@@ -211,6 +212,18 @@ def test_a_connection_that_fails_says_at_which_hop(modelarts, monkeypatch, chang
 
     assert not works
     assert re.search(told, said), said
+
+
+def test_a_server_without_tls_is_told(modelarts, monkeypatch):
+    """A host without a scheme is asked with TLS; that the server speaks none is no matter of certificates."""
+    plain = {**modelarts.connection, "host": modelarts.connection["host"].removeprefix("http://")}
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(plain))
+
+    works, said = ModelArtsHook().test_connection()
+
+    assert not works
+    assert re.search("the server speaks none there; .* write http://", said), said
+    assert "certificate" not in said
 
 
 def test_the_project_is_looked_up_once_for_all_tasks(modelarts, task, monkeypatch):

@@ -18,7 +18,7 @@ from airflow_batch_provider.answers import rows
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.flow import Flow, send
 from airflow_batch_provider.services.modelarts.answers import read
-from airflow_batch_provider.services.modelarts.regions import Endpoints
+from airflow_batch_provider.services.modelarts.regions import Endpoints, near_regions
 from airflow_batch_provider.values import shown
 from airflow_batch_provider.web import segment
 
@@ -141,11 +141,13 @@ def _look_up(project: Project) -> Flow[str]:
     found = rows(read((yield from send(_ask("GET", url, "iam"))), doing), "projects")
     ids = [str(row["id"]) for row in found if row.get("id")]
     if len(ids) != 1:
-        several = f"{len(ids)} projects named {project.region!r}" if ids else "no such project"
+        near = near_regions(project.region)
+        meant = f": did you mean {' or '.join(near)}?" if near else ","
         raise InvalidInput(
-            f"project_id is not given, and the account has {several}.",
-            fix="Give the connection's project_id, as My Credentials in the console shows it, and check "
-            "region.",
+            f"region is {shown(project.region)}, project_id is not given, and the account has "
+            f"{len(ids) or 'no'} projects of the region's name.",
+            fix=f"Check region{meant} {'Or' if near else 'or'} give project_id, as My Credentials in the "
+            "console shows it.",
         )
     return project_id("The project's id in IAM's answer", ids[0])
 

@@ -98,10 +98,15 @@ def endpoints(region: str, *, modelarts: str = "", iam: str = "", obs: str = "")
     )
 
 
+def near_regions(region: str) -> list[str]:
+    """Return the known regions whose names are like one that is not known."""
+    return [] if region in REGIONS else get_close_matches(region, REGIONS, n=3, cutoff=0.5)
+
+
 def _check(region: str) -> None:
     if region in REGIONS:
         return
-    near = get_close_matches(region, REGIONS, n=3, cutoff=0.5)
+    near = near_regions(region)
     why = f" {RENDERED}" if is_nothing(region) and region else ""
     offer = f"Did you mean {' or '.join(near)}? " if near else f"Known are {', '.join(REGIONS)}. "
     raise InvalidInput(

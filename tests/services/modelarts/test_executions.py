@@ -221,8 +221,9 @@ def test_a_project_is_looked_up_by_its_region_once():
 @pytest.mark.parametrize(
     ("projects", "says"),
     [
-        ([], "no such project"),
-        ([{"id": "a"}, {"id": "b"}], "2 projects named 'cn-north-4'"),
+        ([], "region is 'cn-north-4', project_id is not given, and the account has no projects"),
+        ([], "Check region, or give project_id"),
+        ([{"id": "a"}, {"id": "b"}], "2 projects of the region's name"),
         ([{"id": "a/b"}], "The project's id in IAM's answer is 'a/b'"),
     ],
 )
@@ -233,6 +234,15 @@ def test_a_project_that_is_not_one_must_be_given(projects, says):
 
     assert isinstance(played.raised, InvalidInput)
     assert says in str(played.raised)
+
+
+def test_a_region_that_is_misspelt_is_offered_those_that_are_like_it():
+    """Where the addresses are given, nothing but the look-up tells that a region does not exist."""
+    service = ModelArtsWorkflows(Project(PROJECT.endpoints, "cn-nroth-4"), ids=ProjectIds())
+    played = play(service.plan(BY_ID), [ok({"projects": []})])
+
+    assert str(played.raised).startswith("region is 'cn-nroth-4', project_id is not given")
+    assert "Check region: did you mean cn-north-4" in str(played.raised)
 
 
 # --- submit -----------------------------------------------------------------------------------------------
