@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from airflow_batch_provider.flow import Pause
 from airflow_batch_provider.jobs import JobRef
 from airflow_batch_provider.services.modelarts.executions import ModelArtsWorkflows
 from airflow_batch_provider.services.modelarts.project import Project
 from airflow_batch_provider.services.modelarts.regions import endpoints
+from tests.services.script import Played, carry_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,49 +39,9 @@ REF = JobRef(
 )
 
 
-@dataclass
-class Played:
-    """What a flow did with the answers that it got."""
-
-    requests: list[httpx.Request] = field(default_factory=list)
-    returned: Any = None
-    raised: Exception | None = None
-
-    @property
-    def asked(self) -> list[tuple[str, str]]:
-        """Each request as method and path."""
-        return [(sent.method, sent.url.path) for sent in self.requests]
-
-    @property
-    def body(self) -> Any:
-        """The body of the last request."""
-        return json.loads(self.requests[-1].content)
-
-
 def play(flow: Flow[Any], answers: Iterable[Any] | Callable[[httpx.Request], Any] = ()) -> Played:
-    """Run a flow to its end; an exception among the answers is thrown in, as a client's would be."""
-    played, script = Played(), iter(() if callable(answers) else answers)
-    answer: Any = None
-    try:
-        while True:
-            step = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)
-            if isinstance(step, Pause):
-                answer = None
-                continue
-            assert isinstance(step, httpx.Request), f"no request: {step!r}"
-            played.requests.append(step)
-            answer = answers(step) if callable(answers) else next(script, None)
-            assert answer is not None, f"no answer is left for {step!r}"
-            if isinstance(answer, httpx.Response):
-                answer.request = step
-    except AssertionError:
-        raise
-    except StopIteration as stop:
-        played.returned = stop.value
-    except Exception as error:  # noqa: BLE001  # whatever the flow raises is part of what it did
-        played.raised = error
-    assert next(script, None) is None, "not every answer was asked for"
-    return played
+    """Run a flow to its end."""
+    return carry_out(Played(), flow, answers)
 
 
 def ok(body: Any, status: int = 200) -> httpx.Response:
