@@ -94,7 +94,7 @@ def test_a_killed_task_stops_its_execution_where_it_runs(modelarts, task, elsewh
 
 def test_a_region_without_a_project_is_told(modelarts, task):
     """Nothing is asked for in the wrong project."""
-    with pytest.raises(errors.InvalidInput, match="region is 'af-south-1'.*no projects"):
+    with pytest.raises(errors.InvalidInput, match=r"region is 'af-south-1'.*no projects"):
         task.run(ModelArtsWorkflowOperator(task_id="task", workflow_name="x", region="af-south-1"))
 
     assert not [one for one in modelarts.requests() if "/workflows" in one["path"]]
