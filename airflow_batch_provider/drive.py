@@ -50,7 +50,14 @@ class AsyncRecordStore(Protocol):
         """Say whether no other task instance can be submitting the same now."""
 
 
-_gates: WeakKeyDictionary[httpx.AsyncClient, asyncio.Semaphore] = WeakKeyDictionary()
+class AsyncSender(Protocol):
+    """Sends requests in an event loop, as ``httpx.AsyncClient`` does."""
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and return the whole answer."""
+
+
+_gates: WeakKeyDictionary[AsyncSender, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 def run(
@@ -108,7 +115,7 @@ def run(
 
 async def arun(
     flow: Flow[T],
-    client: httpx.AsyncClient,
+    client: AsyncSender,
     *,
     store: AsyncRecordStore | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -167,5 +174,5 @@ def _kept(store: S | None) -> S:
     return store
 
 
-def _gate(client: httpx.AsyncClient) -> asyncio.Semaphore:
+def _gate(client: AsyncSender) -> asyncio.Semaphore:
     return _gates.setdefault(client, asyncio.Semaphore(IN_FLIGHT))

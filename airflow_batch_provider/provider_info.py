@@ -119,6 +119,21 @@ PROVIDER_INFO: dict[str, Any] = {
         {"schemes": ["azureml"], "handler": "airflow_batch_provider.assets.azureml"},
         {"schemes": ["obs"], "handler": "airflow_batch_provider.assets.obs"},
     ],
+    "config": {
+        "airflow_batch_provider": {
+            "description": "Options of the provider for remote batch jobs.",
+            "options": {
+                "polls_per_second": {
+                    "description": "How many polls of waiting tasks a triggerer sends in a second on one "
+                    "connection, at most; 0 for no limit.",
+                    "version_added": "0.1.0",
+                    "type": "float",
+                    "example": None,
+                    "default": "10",
+                },
+            },
+        },
+    },
     "extra-links": [
         "airflow_batch_provider.links.AzureMLJobLink",
         "airflow_batch_provider.links.ModelArtsExecutionLink",

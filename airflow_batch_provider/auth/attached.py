@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Generator
+from functools import lru_cache
 
 import httpx
 
 from airflow_batch_provider.auth.tokens import Token, Tokens
+from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.web import AUDIENCE, check_host
 
 
@@ -30,8 +32,20 @@ def audience_of(request: httpx.Request, hosts: dict[str, tuple[str, ...]], hint:
     audience = request.extensions.get(AUDIENCE, "none")
     if audience == "none":
         return None
-    check_host(request.url, hosts[audience], f"The address of a request ({audience})", hint=hint)
+    url, allowed = request.url, hosts[audience]
+    if url.userinfo or not _is_allowed(url.scheme, url.netloc, allowed):
+        check_host(url, allowed, f"The address of a request ({audience})", hint=hint)
     return str(audience)
+
+
+@lru_cache(maxsize=1024)
+def _is_allowed(scheme: str, netloc: bytes, allowed: tuple[str, ...]) -> bool:
+    """Say whether a host may see a credential: the same answer for each of thousands of polls."""
+    try:
+        check_host(f"{scheme}://{netloc.decode('ascii')}", allowed, "A host")
+    except InvalidInput:
+        return False
+    return True
 
 
 class TokenAuth(httpx.Auth):

@@ -19,6 +19,7 @@ from airflow_batch_provider.emulator.modelarts import signature
 from airflow_batch_provider.emulator.obs import access as obs_access
 from airflow_batch_provider.emulator.obs import errors as obs_errors
 from airflow_batch_provider.emulator.resources import DEFAULT_LOCATION
+from airflow_batch_provider.emulator.throttle import Throttle
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -116,6 +117,7 @@ class Gateway:
         self._app = app
         self._world = world
         self._connections = connections
+        self._throttle = Throttle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the server's start and stop."""
@@ -130,6 +132,7 @@ class Gateway:
             await self._app(scope, receive, send)
             return
         faults = self._world.faults.hit(scope["method"], path, plane)
+        faults += self._throttle.hit(plane, self._world.settings.current.requests_per_second)
         await self._serve(_Exchange(scope, _Body(receive), send, plane, faults))
 
     async def _serve(self, exchange: _Exchange) -> None:

@@ -25,6 +25,9 @@ class Settings:
         one_operation_at_a_time: Whether a change of a resource is refused while another is under way; if not,
             it ends after the other.
         keep_labels: Whether the labels of a new ModelArts execution are kept on it.
+        requests_per_second: How many requests the batch data plane, Resource Manager and ModelArts each
+            answer in a second, after a burst of one second's; further ones are refused with 429 and
+            ``Retry-After: 1``. 0 for no limit.
         drop_labels: The share of new executions, from 0 to 1, that lose them all the same, chosen at random.
     """
 
@@ -38,6 +41,7 @@ class Settings:
     operation_uri_in_body: bool = True
     one_operation_at_a_time: bool = False
     keep_labels: bool = True
+    requests_per_second: float = 0.0
     drop_labels: float = 0.0
 
     def changed(self, changes: dict[str, Any]) -> Settings:

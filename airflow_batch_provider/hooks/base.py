@@ -121,11 +121,14 @@ class BatchHook(BaseHook):
     @asynccontextmanager
     async def aclient(self) -> AsyncIterator[httpx.AsyncClient]:
         """Open a client for an event loop."""
+        async with httpx.AsyncClient(**await self.client_options()) as client:
+            yield client
+
+    async def client_options(self) -> dict[str, Any]:
+        """Return what a client of an event loop needs, as ``httpx.AsyncClient`` takes it."""
         await self.aopen()
         # Reading certificates for the first time takes long enough to be felt by every other trigger.
-        options = await asyncio.to_thread(self._client_options)
-        async with httpx.AsyncClient(timeout=TIMEOUT, **options) as client:
-            yield client
+        return {"timeout": TIMEOUT, **await asyncio.to_thread(self._client_options)}
 
     def run(self, flow: Flow[T], store: drive.RecordStore | None = None, *, within: float | None = None) -> T:
         """Carry out a flow of this hook's service, blocking.

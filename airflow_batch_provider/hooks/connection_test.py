@@ -29,9 +29,7 @@ _LOWER: dict[type[BaseException], str] = {
     ssl.SSLError: "TLS, the certificate is not trusted; set verify to the path of your CA bundle",
     ConnectionFailed: "network, nothing answers",
 }
-_NO_TLS = (
-    "TLS, the server speaks none there; if it is on this machine (loopback), write http:// before its host"
-)
+_NO_TLS = "TLS, the server speaks none there; if it is on this machine (loopback), give http:// with its host"
 
 
 def _hop(error: BatchError, hops: Mapping[type[BaseException], str]) -> str:

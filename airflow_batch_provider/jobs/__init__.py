@@ -8,14 +8,15 @@ when.
 from __future__ import annotations
 
 from airflow_batch_provider.jobs.decision import Policy, decide
-from airflow_batch_provider.jobs.model import Job, JobRef, JobState, Service, Trace, Traces
+from airflow_batch_provider.jobs.model import Job, JobPage, JobRef, JobState, Service, Trace, Traces
 from airflow_batch_provider.jobs.record import Submission, TaskIdentity, marker_of
 from airflow_batch_provider.jobs.submission import Accepted, submit_once
-from airflow_batch_provider.jobs.waiting import Watch, finish, wait
+from airflow_batch_provider.jobs.waiting import Waiting, Watch, details, finish, wait
 
 __all__ = [
     "Accepted",
     "Job",
+    "JobPage",
     "JobRef",
     "JobState",
     "Policy",
@@ -24,8 +25,10 @@ __all__ = [
     "TaskIdentity",
     "Trace",
     "Traces",
+    "Waiting",
     "Watch",
     "decide",
+    "details",
     "finish",
     "marker_of",
     "submit_once",

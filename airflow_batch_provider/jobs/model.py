@@ -157,6 +157,21 @@ class Traces:
     complete: bool = True
 
 
+@dataclass(frozen=True)
+class JobPage:
+    """A page of the list in which a service shows several jobs at once.
+
+    Args:
+        jobs: Of those that were asked about, the ones that it shows, by id, as `Service.get` describes them.
+        rows: How many jobs it shows in all.
+        after: Where the next page is, in the service's own terms; ``None`` behind the last.
+    """
+
+    jobs: dict[str, Job]
+    rows: int
+    after: Any = None
+
+
 class Service(Protocol):
     """What a service must be able to answer; each method is a flow."""
 
@@ -187,6 +202,17 @@ class Service(Protocol):
 
     def get(self, ref: JobRef) -> Flow[Job]:
         """Ask for one job."""
+
+    def group(self, ref: JobRef) -> str:
+        """Name the list that shows a job together with others; empty if there is none."""
+
+    def page(self, refs: Mapping[str, JobRef], after: Any = None) -> Flow[JobPage]:
+        """Ask for one page of the list that shows all these jobs.
+
+        Args:
+            refs: Jobs of one `group`, by id; at least one.
+            after: Where the page is, as the page before it said; ``None`` for the first.
+        """
 
     def cancel(self, ref: JobRef) -> Flow[None]:
         """Ask the service to end the job; harmless if it has ended."""

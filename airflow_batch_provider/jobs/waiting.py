@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from airflow_batch_provider.errors import (
     PASSING,
@@ -17,6 +17,9 @@ from airflow_batch_provider.errors import (
 )
 from airflow_batch_provider.flow import Flow, pause
 from airflow_batch_provider.jobs.model import FRESH_SECONDS, Job, JobRef, JobState, Service
+
+# A job that ends within its first half minute is noticed within two seconds.
+_YOUNG_SECONDS, _YOUNG_INTERVAL = 30.0, 1.5
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,21 @@ class Watch:
     chance: Callable[[], float] = random.random
 
     def interval(self, age: float) -> float:
-        """Return the seconds until the next poll of a job of *age* seconds.
+        """Return the seconds until the next poll of a job of *age* seconds, somewhat shorter than `longest`.
 
-        A tenth of its age: a short job is noticed quickly, a long one costs little. It depends on the age
-        alone, so a restarted process goes on as the old one would have. Jitter keeps many jobs from asking
-        at the same instant.
+        Jitter keeps many jobs from asking at the same instant.
         """
-        seconds = min(self.poll_interval, max(1.0, age / 10))
-        return seconds * (0.8 + 0.2 * self.chance())
+        return self.longest(age) * (0.8 + 0.2 * self.chance())
+
+    def longest(self, age: float) -> float:
+        """Return the most seconds until the next poll of a job of *age* seconds.
+
+        A second and a half at most in a job's first half minute, and about a tenth of its age later: a short
+        job is noticed quickly, a long one costs little. It depends on the age alone, so a restarted process
+        goes on as the old one would have.
+        """
+        young = max(1.0, min(_YOUNG_INTERVAL, age / 10))
+        return min(self.poll_interval, max(young, (age - _YOUNG_SECONDS) / 10 + _YOUNG_INTERVAL))
 
     def expired(self) -> bool:
         """Whether the deadline has passed."""
@@ -58,6 +68,65 @@ class Watch:
     def until(self, seconds: float) -> float:
         """Shorten *seconds* so as not to sleep past the deadline."""
         return seconds if self.deadline is None else min(seconds, max(0.0, self.deadline - self.now()))
+
+
+@dataclass
+class Waiting:
+    """What is known of a job while one waits for it, whoever asks.
+
+    Args:
+        ref: The job.
+        watch: How it is waited for.
+    """
+
+    ref: JobRef
+    watch: Watch
+    _seen: str | None = field(default=None, init=False)
+    _outage_since: float | None = field(default=None, init=False)
+
+    def heard(self, job: Job) -> bool:
+        """Take note of a good answer.
+
+        Returns:
+            Whether the job is done.
+
+        Raises:
+            JobBlocked: It goes on only when a person acts.
+        """
+        self._outage_since = None
+        if job.news != self._seen:
+            self._seen = job.news
+            self.watch.on_change(job)
+        return _ends(self.ref, job)
+
+    def missed(self, error: BatchError, asked_at: float) -> None:
+        """Take note that there was none.
+
+        Args:
+            error: Instead of the answer.
+            asked_at: Epoch seconds.
+
+        Raises:
+            JobUnreachable: No good answer for longer than the outage tolerance.
+            BatchError: This error, if it does not pass by itself.
+        """
+        error.about(self.ref.id, self.ref.url)
+        if not _passes(error, asked_at - self.ref.submitted_at):
+            raise error
+        if self._outage_since is None:
+            self._outage_since = asked_at
+            self.watch.on_trouble(error)
+        if self.watch.now() - self._outage_since >= self.watch.outage_tolerance:
+            raise _unreachable(self.ref, self.watch.outage_tolerance, error) from error
+
+    def timed_out(self) -> BatchError:
+        """Return the error that says that the job did not end before the deadline."""
+        known = (
+            "its status could not be learnt"
+            if self._seen is None
+            else f"its last known status is {self._seen}"
+        )
+        return JobTimedOut(f"The job did not end in time; {known}.").about(self.ref.id, self.ref.url)
 
 
 def wait(service: Service, ref: JobRef, watch: Watch) -> Flow[Job]:
@@ -79,30 +148,18 @@ def wait(service: Service, ref: JobRef, watch: Watch) -> Flow[Job]:
         JobUnreachable: No good answer for longer than the outage tolerance.
         BatchError: The service refuses to tell; the error names the job.
     """
-    seen: str | None = None
-    outage_since: float | None = None
+    waiting = Waiting(ref, watch)
     while True:
         asked_at = watch.now()
         try:
             job = yield from service.get(ref)
         except BatchError as error:
-            error.about(ref.id, ref.url)
-            if not _passes(error, asked_at - ref.submitted_at):
-                raise
-            if outage_since is None:
-                outage_since = asked_at
-                watch.on_trouble(error)
-            if watch.now() - outage_since >= watch.outage_tolerance:
-                raise _unreachable(ref, watch.outage_tolerance, error) from error
+            waiting.missed(error, asked_at)
         else:
-            outage_since = None
-            if job.news != seen:
-                seen = job.news
-                watch.on_change(job)
-            if _ends(ref, job):
+            if waiting.heard(job):
                 return job
         if watch.expired():
-            raise _timed_out(ref, seen)
+            raise waiting.timed_out()
         yield from pause(watch.until(watch.interval(watch.now() - ref.submitted_at)))
 
 
@@ -120,11 +177,6 @@ def _ends(ref: JobRef, job: Job) -> bool:
         fix="It was left as it is: have it go on there, and a retry of this task takes it up again; or "
         "cancel it.",
     ).about(ref.id, ref.url)
-
-
-def _timed_out(ref: JobRef, seen: str | None) -> BatchError:
-    known = "its status could not be learnt" if seen is None else f"its last known status is {seen}"
-    return JobTimedOut(f"The job did not end in time; {known}.").about(ref.id, ref.url)
 
 
 def _unreachable(ref: JobRef, tolerance: float, error: BatchError) -> BatchError:
@@ -151,6 +203,11 @@ def finish(service: Service, ref: JobRef, watch: Watch) -> Flow[Job]:
         BatchError: As `wait`.
     """
     job = yield from wait(service, ref, watch)
+    return (yield from details(service, ref, job, watch))
+
+
+def details(service: Service, ref: JobRef, job: Job, watch: Watch) -> Flow[Job]:
+    """Add to a job that is done what is only known at its end; see `finish`."""
     try:
         if job.state is JobState.SUCCEEDED:
             return replace(job, outputs=(yield from service.outputs(ref)))

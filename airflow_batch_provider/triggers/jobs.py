@@ -12,10 +12,10 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_batch_provider import errors
 from airflow_batch_provider.bounds import bounded
 from airflow_batch_provider.errors import BatchError
-from airflow_batch_provider.hooks import hook_for
-from airflow_batch_provider.jobs import Job, JobRef, Watch, finish
+from airflow_batch_provider.jobs import Job, JobRef, Watch
 from airflow_batch_provider.triggers.settling import settle
 from airflow_batch_provider.triggers.task_state import ended_by_user, task_state
+from airflow_batch_provider.watching import shared_connection, watched
 
 _HISTORY = 100
 _CANCEL_SECONDS = 18.0  # With the question before it, within Airflow's 30.
@@ -120,18 +120,15 @@ class JobTrigger(BaseTrigger):
             self.log.info("Asked the service to cancel job %s.", ref.id)
 
     async def _cancel(self, ref: JobRef) -> None:
-        hook = hook_for(self.service, self.conn_id, self.place)
-        await hook.aopen()
-        await hook.arun(hook.service.cancel(ref))
+        async with shared_connection(self.service, self.conn_id, self.place) as connection:
+            await connection.ask(lambda service: service.cancel(ref))
 
     async def outcome(self) -> dict[str, Any]:
         """Wait; return what `run` tells."""
-        hook = hook_for(self.service, self.conn_id, self.place)
-        await hook.aopen()
         told = {"ref": self.ref, "history": self._history}
+        ref = JobRef.from_dict(self.ref)
         try:
-            flow = finish(hook.service, JobRef.from_dict(self.ref), self._watch())
-            job = await hook.arun(flow)
+            job = await watched(self.service, self.conn_id, self.place, ref, self._watch())
         except BatchError as error:
             return {**told, "outcome": "error", **error_to_dict(error)}
         return {**told, "outcome": "done", "job": job.to_dict()}

@@ -301,3 +301,15 @@ def test_reset_clears_faults_settings_and_journal_but_not_jobs(azure):
     assert azure.http.get("/_emulator/settings").json()["page_size"] == 100
     assert azure.requests() == []
     assert azure.journal_of(name)["id"] == name
+
+
+def test_a_plane_answers_no_more_requests_in_a_second_than_it_is_set_to(azure):
+    """What comes faster is refused with 429 and Retry-After; after a second it is answered again."""
+    azure.settings(requests_per_second=5)
+    statuses = [ask(azure).status_code for _ in range(12)]
+
+    assert statuses[:5] == [200] * 5
+    assert 429 in statuses
+    wait_for(lambda: (refused := ask(azure)).status_code == 429 and refused.headers["retry-after"] == "1")
+    time.sleep(1.1)
+    assert ask(azure).status_code == 200

@@ -6,7 +6,7 @@ Resource Manager only. Source: recorded exchanges in azure-sdk-for-python, and t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -23,14 +23,14 @@ from airflow_batch_provider.errors import (
     UnexpectedAnswer,
 )
 from airflow_batch_provider.flow import RETRY, Flow, pause, send
-from airflow_batch_provider.jobs import Job, JobRef, JobState, Traces
+from airflow_batch_provider.jobs import Job, JobPage, JobRef, JobState, Traces
 from airflow_batch_provider.services.azure_ml.answers import inner, need, read
 from airflow_batch_provider.services.azure_ml.calls import Call, endpoint_name, reference
 from airflow_batch_provider.services.azure_ml.deployments import Deployment, Deployments, check
 from airflow_batch_provider.services.azure_ml.history import failure_text
 from airflow_batch_provider.services.azure_ml.hosts import check_host, token_hosts
 from airflow_batch_provider.services.azure_ml.invocation import Invocation
-from airflow_batch_provider.services.azure_ml.listing import POLL, SERVICE, job, job_id, studio
+from airflow_batch_provider.services.azure_ml.listing import POLL, SERVICE, job, job_id, page, studio
 from airflow_batch_provider.services.azure_ml.outputs import default_datastore_uri, job_outputs
 from airflow_batch_provider.services.azure_ml.traces import recent, traces
 from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask, segment
@@ -179,6 +179,14 @@ class BatchEndpoints:
         answer = read(response, doing, action="jobs/read")
         need(answer, doing, "properties", "status")
         return job(answer, ref)
+
+    def group(self, ref: JobRef) -> str:
+        """Name the list of the job's endpoint: its scoring URI; empty if that is not known."""
+        return ref.place.get("scoring_uri", "")
+
+    def page(self, refs: Mapping[str, JobRef], after: Any = None) -> Flow[JobPage]:
+        """Ask for one page of an endpoint's jobs; see `listing.page`."""
+        return page(refs, after)
 
     def traces(self, plan: Call, marker: str, since: float) -> Flow[Traces]:
         """List the jobs that a call may have started; see `traces.traces`."""

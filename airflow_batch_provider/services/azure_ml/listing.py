@@ -6,11 +6,12 @@ Source: recorded exchanges in azure-sdk-for-python. The order of a list is not d
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.flow import Flow, Retry, send
-from airflow_batch_provider.jobs import Job, JobRef, JobState
+from airflow_batch_provider.jobs import Job, JobPage, JobRef, JobState
 from airflow_batch_provider.pages import Listed, read_pages
 from airflow_batch_provider.services.azure_ml.answers import inner, read, rows
 from airflow_batch_provider.services.azure_ml.workspace import Audience, ask, segment
@@ -65,6 +66,25 @@ def listed(url: str, audience: Audience, doing: str, *, since: float = 0.0, page
         return [row for row in rows(page) if job_id(row.get("name"))], page.get("nextLink") or None
 
     return read_pages(url, one, created_at=created_at, since=since, pages=pages)
+
+
+def page(refs: Mapping[str, JobRef], after: Any) -> Flow[JobPage]:
+    """Ask for one page of an endpoint's jobs. A row says of a job what asking for it alone does.
+
+    Args:
+        refs: Jobs of one scoring URI, by id.
+        after: URL of the page; ``None`` for the first.
+    """
+    doing = "listing the endpoint's jobs"
+    url = after or next(iter(refs.values())).place["scoring_uri"]
+    answer = read((yield from send(ask("GET", url, "ml"), retry=POLL)), doing, action="jobs/read")
+    found = rows(answer)
+    shown = {
+        str(row["name"]): job(row, refs[str(row["name"])])
+        for row in found
+        if str(row.get("name")) in refs and inner(row, "properties").get("status")
+    }
+    return JobPage(shown, len(found), answer.get("nextLink") or None)
 
 
 def job(answer: dict[str, Any], ref: JobRef) -> Job:

@@ -5,18 +5,18 @@ Source: the API pages of ModelArts (2026) and recorded answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_batch_provider.answers import need
 from airflow_batch_provider.checks import choice
 from airflow_batch_provider.flow import RETRY, Flow, Retry, send
-from airflow_batch_provider.jobs import Job, JobRef, JobState
+from airflow_batch_provider.jobs import Job, JobPage, JobRef, JobState
 from airflow_batch_provider.services.modelarts import steps
 from airflow_batch_provider.services.modelarts.answers import read
 from airflow_batch_provider.services.modelarts.project import Project, ProjectIds, uuid
-from airflow_batch_provider.services.modelarts.workflows import Workflows
+from airflow_batch_provider.services.modelarts.workflows import Workflows, one_page
 
 SERVICE = "modelarts"
 
@@ -90,6 +90,33 @@ class Executions:
         answer = read(response, doing, action="get")
         need(answer, doing, "execution_id")
         return answer
+
+    def group(self, ref: JobRef) -> str:
+        """Name the list of the execution's workflow, and how its waiting steps are taken."""
+        return "/".join(ref.place.get(key, "") for key in ("project_id", "workflow_id", "on_waiting_inputs"))
+
+    def page(self, refs: Mapping[str, JobRef], after: int | None = None) -> Flow[JobPage]:
+        """Ask for one page of a workflow's executions, the newest first.
+
+        A row that says nothing of the steps does not tell whether one waits for a person: the execution is
+        then not among those shown.
+        """
+        project = yield from self.located(next(iter(refs.values())))
+        workflow_id, *_ = path_of(next(iter(refs.values())))
+        found, following = yield from one_page(
+            project,
+            (workflow_id, "executions"),
+            {"sort_by": "create_time", "order": "desc", "workspace_id": project.workspace_id},
+            f"listing executions of workflow {workflow_id}",
+            after or 0,
+            retry=POLL,
+        )
+        shown = {
+            str(row["execution_id"]): self.job(row, refs[str(row["execution_id"])])
+            for row in found
+            if str(row.get("execution_id")) in refs and "steps_execution" in row
+        }
+        return JobPage(shown, len(found), following)
 
     def job(self, answer: dict[str, Any], ref: JobRef) -> Job:
         """Read a job out of the service's description of an execution."""

@@ -18,8 +18,8 @@ from airflow_batch_provider.errors import (
     ServiceUnavailable,
     UnexpectedAnswer,
 )
-from airflow_batch_provider.flow import Flow, send
-from airflow_batch_provider.pages import TRIES, Listed, read_pages
+from airflow_batch_provider.flow import RETRY, Flow, Retry, send
+from airflow_batch_provider.pages import TRIES, Listed, Page, read_pages
 from airflow_batch_provider.services.modelarts.answers import read
 from airflow_batch_provider.services.modelarts.definition import UPDATABLE, Definition, changes
 from airflow_batch_provider.services.modelarts.names import near
@@ -224,12 +224,25 @@ def paged(
         tries: How often to ask for a page at most.
     """
 
-    def one(offset: int) -> Flow[tuple[list[dict[str, Any]], int | None]]:
-        request = project.ask("GET", *segments, query={**query, "limit": PAGE, "offset": offset})
-        page = rows(read((yield from send(request)), doing, action="list"), "items")
-        return page, None if len(page) < PAGE else offset + PAGE
+    def one(offset: int) -> Flow[Page[int]]:
+        return one_page(project, segments, query, doing, offset)
 
     return read_pages(0, one, created_at=created_at, since=since, pages=pages, tries=tries)
+
+
+def one_page(
+    project: Project,
+    segments: tuple[str, ...],
+    query: dict[str, Any],
+    doing: str,
+    offset: int,
+    *,
+    retry: Retry = RETRY,
+) -> Flow[Page[int]]:
+    """Read the page of a list that begins with row *offset*; see `paged`."""
+    request = project.ask("GET", *segments, query={**query, "limit": PAGE, "offset": offset})
+    page = rows(read((yield from send(request, retry=retry)), doing, action="list"), "items")
+    return page, None if len(page) < PAGE else offset + PAGE
 
 
 def created_at(row: dict[str, Any]) -> float:

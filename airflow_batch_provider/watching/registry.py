@@ -1,0 +1,89 @@
+"""What is shared in an event loop, and by whom: the last to leave closes it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from airflow_batch_provider.jobs import JobRef, Watch
+from airflow_batch_provider.watching.connection import SharedConnection, apart
+from airflow_batch_provider.watching.watcher import Waiter, Watcher
+
+
+class Shared(SharedConnection):
+    """A shared connection with its watchers."""
+
+    def __init__(self, service: str, conn_id: str, place: Mapping[str, Any]) -> None:
+        super().__init__(service, conn_id, place)
+        self.watchers: dict[str, Watcher] = {}
+
+    @asynccontextmanager
+    async def joined(self, group: str, ref: JobRef, watch: Watch) -> AsyncIterator[Waiter]:
+        """Wait for a job, with all who wait for jobs of the same list.
+
+        Args:
+            group: What `jobs.Service.group` says of the job.
+            ref: The job.
+            watch: How it is waited for.
+        """
+        watcher = self.watchers.get(group)
+        if watcher is None:
+            watcher = self.watchers[group] = Watcher(self, has_list=bool(group))
+        waiter = watcher.join(ref, watch)
+        try:
+            yield waiter
+        finally:
+            watcher.leave(waiter)
+            if watcher.is_idle:
+                del self.watchers[group]
+                await _surely(watcher.close())
+
+
+_Key = tuple[str, str, str]
+_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, Shared]] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def shared_connection(service: str, conn_id: str, place: Mapping[str, Any]) -> AsyncIterator[Shared]:
+    """Use a connection together with all who use it in this event loop.
+
+    Args:
+        service: Of `hooks.hook_for`.
+        conn_id: The connection's id.
+        place: What overrides the connection, as keyword arguments of the hook.
+    """
+    connections = _connections()
+    key = (service, conn_id, json.dumps(place, sort_keys=True))
+    connection = connections.get(key)
+    if connection is None:
+        connection = connections[key] = Shared(service, conn_id, place)
+    connection.users += 1
+    try:
+        yield connection
+    finally:
+        connection.users -= 1
+        if not connection.users:
+            del connections[key]
+            await _surely(connection.close())
+
+
+def _connections() -> dict[_Key, Shared]:
+    # What is shared refers to its loop, so a loop that was closed would never be forgotten by itself.
+    for loop in [loop for loop in _loops if loop.is_closed()]:
+        del _loops[loop]
+    return _loops.setdefault(asyncio.get_running_loop(), {})
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+async def _surely(work: Any) -> None:
+    """Carry something out even if whoever waits for it is cancelled."""
+    task = apart(work)
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+    await asyncio.shield(task)

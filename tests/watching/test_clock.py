@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_batch_provider.watching.clock import Clock, next_due
+
+
+@pytest.mark.parametrize(
+    ("clock", "due", "near"),
+    [
+        (Clock(due=10.0, interval=30.0), True, True),
+        (Clock(due=9.0, interval=30.0), True, True),
+        (Clock(due=10.1, interval=30.0), False, True),
+        (Clock(due=13.0, interval=30.0), False, True),
+        (Clock(due=13.1, interval=30.0), False, False),
+        (Clock(due=10.1), False, False),
+        (Clock(due=9.0, interval=30.0, listed=False), True, False),
+        (Clock(due=9.0, interval=30.0, asking=True), False, False),
+    ],
+)
+def test_who_is_due_and_who_comes_along(clock, due, near):
+    """At its time a job is due; in the tenth of its interval before, a list is worth something to it."""
+    assert clock.is_due(10.0) is due
+    assert clock.is_near(10.0) is near
+
+
+def test_the_next_is_the_first_that_is_not_being_asked_for():
+    """Who is being asked for is not waited for."""
+    assert next_due([Clock(3.0), Clock(2.0), Clock(1.0, asking=True)]) == 2.0
+    assert next_due([Clock(1.0, asking=True)]) is None
+    assert next_due([]) is None

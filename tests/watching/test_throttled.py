@@ -1,0 +1,64 @@
+"""Many waiting tasks, ``WAITING_JOBS`` of them, and a service that answers 25 requests a second, or fewer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+
+import pytest
+
+from airflow_batch_provider.emulator.server import Emulator
+
+from .conftest import Service, waits
+
+JOBS = int(os.environ.get("WAITING_JOBS", "100"))
+PAGE = max(5, JOBS // 60)
+INTERVAL = 10.0
+ALLOWED = min(25, JOBS // 8)
+SUBMITTING_SECONDS = 0.04 * JOBS
+SETUP = """
+endpoints:
+  busy:
+    defaults: {deployment_name: busy}
+    deployments:
+      busy: {emulator: {run_seconds: %f}}
+"""
+
+
+@pytest.fixture
+def busy(tmp_path, monkeypatch):
+    """Give an emulator whose jobs end some intervals after all were submitted."""
+    (tmp_path / "setup.yml").write_text(SETUP % (20 * (SUBMITTING_SECONDS + 3 * INTERVAL)))
+    with Emulator(setup=tmp_path / "setup.yml", speed=20) as emulator:
+        service = Service(emulator)
+        monkeypatch.setenv("AIRFLOW_CONN_AZURE_ML_DEFAULT", json.dumps(service.connection))
+        monkeypatch.setenv("AIRFLOW__AIRFLOW_BATCH_PROVIDER__POLLS_PER_SECOND", "1000")
+        monkeypatch.setattr("airflow_batch_provider.triggers.settling.SETTLE_SECONDS", 0.0)
+        yield service
+        service.close()
+
+
+def test_all_end_well_and_refusals_end_within_an_interval(busy):
+    """The watcher finds the rate at which it is answered; nobody goes unheard, nothing is lost."""
+    refs = busy.submit(JOBS, "busy")
+    busy.set(requests_per_second=ALLOWED, page_size=PAGE)
+    busy.forget()
+
+    async def story():
+        tasks = waits(refs, poll_interval=INTERVAL)
+        await asyncio.sleep(2.5 * INTERVAL)
+        asked = await asyncio.to_thread(busy.requests, plane="batch")
+        return asked, await asyncio.gather(*tasks)
+
+    began = time.monotonic()
+    asked, events = asyncio.run(story())
+
+    refused = [one["time"] for one in asked if one["status"] == 429]
+    print(f"{JOBS} jobs: {len(asked)} polls, {len(refused)} refused", f"{time.monotonic() - began:.0f} s")  # noqa: T201
+    assert refused
+    assert max(refused) - min(refused) <= INTERVAL
+    assert [event["outcome"] for event in events] == ["done"] * JOBS
+    assert [event["job"]["state"] for event in events] == ["succeeded"] * JOBS
+    assert all(event["job"]["outputs"] for event in events)
