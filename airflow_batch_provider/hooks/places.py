@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_batch_provider.hooks.azure_ml import AzureMLHook
 
 
+_OBS_FORM = "\n  obs://BUCKET/PATH                                                    Huawei Cloud's OBS"
 DEFAULT_OBS_CONNECTION = "modelarts_default"
 # Several pieces of some MiB are under way at once, and the line may be a slow one.
 _PIECE_SECONDS = 300.0
@@ -47,7 +48,7 @@ def files_at(path: str, conn_id: str) -> Steps[Files]:
         return local_files(path)
     if is_obs(path):
         return (yield from _in_obs(path, conn_id))
-    if uris.parse(path, "path").kind == "local":
+    if uris.parse(path, "path", _OBS_FORM).kind == "local":
         return local_files(path)
     hook: Any = hook_for("azure_ml", conn_id, {})
     location = yield Step(partial(hook.locate, path), partial(hook.alocate, path))

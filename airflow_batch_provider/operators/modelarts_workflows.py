@@ -172,9 +172,10 @@ class ModelArtsCreateWorkflowOperator(BaseOperator):
         hook = ModelArtsHook(self.modelarts_conn_id, region=self.region, project_id=self.project_id)
         hook.open()
         workflow, created = hook.run(hook.service.workflows.provide(order, self.if_exists))
-        self.log.info(
-            "%s workflow %s, %r.", "Created" if created else "Found", workflow["workflow_id"], order.name
-        )
+        done = "Created" if created else "Found"
+        left = not created and self.if_exists == "reuse"
+        kept = "; its definition was left as it is (if_exists='reuse')" if left else ""
+        self.log.info("%s workflow %s, %r%s.", done, workflow["workflow_id"], order.name, kept)
         context["ti"].xcom_push(key="workflow_id", value=workflow["workflow_id"])
         return workflow
 

@@ -93,10 +93,16 @@ def test_bad_input_is_told_before_any_request(modelarts, task, tmp_path, argumen
     ("arguments", "told"),
     [
         ({"parameters": {"epochs": "many", "rate": 1}}, r"parameters\['epochs'\] is 'many'.*type int"),
-        ({"parameters": {"epoch": 1, "rate": 1}}, "parameters is 'epoch'.*Did you mean 'epochs'"),
+        (
+            {"parameters": {"epoch": 1, "rate": 1}},
+            r"parameters\['epoch'\]: the workflow 'digits-.*Did you mean 'epochs'",
+        ),
         ({"parameters": {"epochs": 1}}, r"no value for parameter 'rate' \(float\)"),
         ({"parameters": {"rate": 1}, "data": {"letters": "s3://x/"}}, r"data\['letters'\] is 's3://x/'"),
-        ({"parameters": {"rate": 1}, "data": {"digits": "/lab/in/"}}, "no such data requirement"),
+        (
+            {"parameters": {"rate": 1}, "data": {"digits": "/lab/in/"}},
+            r"data\['digits'\]: .* no such data requirement",
+        ),
     ],
 )
 def test_what_the_workflow_does_not_take_is_told_before_it_is_started(modelarts, task, flow, arguments, told):

@@ -96,6 +96,23 @@ def test_a_name_that_exists(modelarts, task, if_exists):
     assert len(created(modelarts)) == 1
 
 
+@pytest.mark.parametrize("if_exists", ["reuse", "update"])
+def test_a_definition_that_was_not_applied_is_told(modelarts, task, capsys, if_exists):
+    """The log of a task that took a workflow as it is says so; creating and changing one says nothing."""
+    del modelarts
+    said = "its definition was left as it is (if_exists='reuse')"
+    name = fresh()
+    task.run(create(name=name, steps=STEPS, description="old", if_exists=if_exists))
+    first = capsys.readouterr().out
+    task.run(create(name=name, steps=STEPS, description="new", if_exists=if_exists))
+    second = capsys.readouterr().out
+
+    assert "Created workflow" in first
+    assert said not in first
+    assert "Found workflow" in second
+    assert (said in second) == (if_exists == "reuse")
+
+
 @pytest.mark.parametrize("action", ["drop_after", "truncate"])
 def test_a_workflow_whose_answer_was_lost_is_found(modelarts, task, action):
     """It is looked up by its name, and not created twice."""
@@ -222,7 +239,7 @@ def test_a_server_without_tls_is_told(modelarts, monkeypatch):
     works, said = ModelArtsHook().test_connection()
 
     assert not works
-    assert re.search("the server speaks none there; .* write http://", said), said
+    assert re.search("the server speaks none there; .* http://", said), said
     assert "certificate" not in said
 
 

@@ -90,19 +90,20 @@ class DataUri:
     query: str = field(default="", repr=False)
 
 
-def parse(text: str, field: str) -> DataUri:
+def parse(text: str, field: str, others: str = "") -> DataUri:
     """Tell which form a URI has.
 
     Args:
         text: The URI, or a local path.
         field: Where it was given, for the message: "inputs['images'].path".
+        others: Forms that the caller reads itself, as lines of `FORMS`, for the message.
 
     Raises:
         InvalidInput: It fits no form; the message shows which there are.
     """
     stripped = text.strip()
     if not stripped or _UNFIT.search(stripped):
-        raise InvalidInput(f"{field} is {shown(text)}, which names no data.", fix=_FORMS_SENTENCE)
+        raise InvalidInput(f"{field} is {shown(text)}, which names no data.", fix=_FORMS_SENTENCE + others)
     for reader in (_datastore, _asset, _job_output, _storage, _web):
         found = reader(stripped, field)
         if found is not None:
@@ -111,7 +112,7 @@ def parse(text: str, field: str) -> DataUri:
         raise InvalidInput(f"{field} is {shown(stripped)}, a V1 dataset.", fix=V1_FIX)
     if looks_like_data(stripped):
         raise InvalidInput(
-            f"{field} is {shown(stripped)}, which fits no form of data URI.", fix=_FORMS_SENTENCE
+            f"{field} is {shown(stripped)}, which fits no form of data URI.", fix=_FORMS_SENTENCE + others
         )
     return DataUri("local", stripped, path=stripped)
 

@@ -259,7 +259,7 @@ def _table(table: str, value: Any, where: str) -> Iterator[str]:
     for key, found in value.items():
         place = f"{where}.{key}"
         if key not in fields:
-            yield f"{place} is not documented; it was sent as it is."
+            yield f"{place} is not documented; it is passed on as it is."
         elif found is not None:
             yield from _value(fields[key], found, place)
             yield from _word(table, key, found, place)

@@ -57,9 +57,16 @@ def unknown(where: str, name: Any, known: Collection[str], what: str) -> Invalid
 
 def near(name: Any, known: Collection[str]) -> str:
     """Return a sentence that offers known names, those like *name* if there are any."""
-    like = get_close_matches(str(name)[:64], known, n=3)
-    if like:
-        return f"Did you mean {' or '.join(map(repr, like))}?"
-    listed = sorted(known)[:_SHOWN_NAMES]
+    return like(name, known) or f"There are {listed(known)}."
+
+
+def like(name: Any, known: Collection[str]) -> str:
+    """Return a sentence that offers the known names that are like *name*, empty if there are none."""
+    found = get_close_matches(str(name)[:64], known, n=3)
+    return f"Did you mean {' or '.join(map(repr, found))}?" if found else ""
+
+
+def listed(known: Collection[str]) -> str:
+    """Return the known names as a list in words, the first of them if there are many."""
     more = ", …" if len(known) > _SHOWN_NAMES else ""
-    return f"There are {', '.join(map(repr, listed))}{more}." if listed else "There are none."
+    return ", ".join(map(repr, sorted(known)[:_SHOWN_NAMES])) + more or "none"

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from airflow_batch_provider.answers import rows
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.services.modelarts import obs
 from airflow_batch_provider.services.modelarts.definition import plain
-from airflow_batch_provider.services.modelarts.names import near, unknown
+from airflow_batch_provider.services.modelarts.names import like, listed, near
 from airflow_batch_provider.values import RENDERED, is_nothing, mapping, shown
 
 _COPIED = ("name", "type", "format", "delay", "used_steps")
@@ -35,7 +35,7 @@ def parameters(workflow: Mapping[str, Any], given: Mapping[str, Any]) -> list[di
     found = []
     for name, value in mapping("parameters", given).items():
         if name not in known:
-            raise unknown("parameters", name, known, "parameter of the workflow")
+            raise _unknown(workflow, "parameters", name, known, "parameter")
         found.append({**_copied(known[name]), "value": _parameter(known[name], name, value)})
     return found
 
@@ -60,7 +60,7 @@ def data_requirements(workflow: Mapping[str, Any], given: Mapping[str, Any]) -> 
                     f"data has {shown(name)}, which is fixed in the workflow.",
                     fix=f"Update the workflow, or give what it requires: {near('', known)}",
                 )
-            raise unknown("data", name, known, "data requirement of the workflow")
+            raise _unknown(workflow, "data", name, known, "data requirement")
         found.append({**_copied(known[name]), "value": _datum(known[name], name, value)})
     return found
 
@@ -99,6 +99,16 @@ def boolean(value: Any) -> bool:
     if not isinstance(value, str) or value.lower() not in words:
         raise ValueError
     return words[value.lower()]
+
+
+def _unknown(
+    workflow: Mapping[str, Any], field: str, name: Any, known: Collection[str], what: str
+) -> InvalidInput:
+    called = shown(workflow.get("workflow_name") or workflow.get("name"))  # an execution has both
+    return InvalidInput(
+        f"{field}[{shown(name)}]: the workflow {called} has no such {what}; it has {listed(known)}.",
+        fix=like(name, known),
+    )
 
 
 def _lacks(row: Mapping[str, Any], workflow: Mapping[str, Any]) -> bool:

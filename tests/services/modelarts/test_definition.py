@@ -230,7 +230,9 @@ def test_words_that_are_not_documented_are_told_and_sent(table, field):
     assert any("'brand_new'; documented are" in one and f".{field} is" in one for one in row_of.warnings), (
         row_of.warnings
     )
-    assert any(one.endswith(".brand_new is not documented; it was sent as it is.") for one in row_of.warnings)
+    assert any(
+        one.endswith(".brand_new is not documented; it is passed on as it is.") for one in row_of.warnings
+    )
     assert row_of.body == {key: value for key, value in body.items() if key not in SERVER_OWNED}
 
 

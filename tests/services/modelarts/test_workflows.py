@@ -226,6 +226,21 @@ def test_a_parameter_is_one_of_the_workflows():
         parameters(allowed, {"pp": 3})
 
 
+@pytest.mark.parametrize("kept", [{"name": "digits"}, {"name": "execution-1", "workflow_name": "digits"}])
+def test_a_name_that_the_workflow_does_not_have_is_told_with_those_it_has(kept):
+    """The field and the workflow are named, also where an execution of it is asked."""
+    told = "the workflow 'digits' has no such"
+    with pytest.raises(InvalidInput) as misspelt:
+        parameters({**kept, "parameters": [{"name": "is_true"}, {"name": "rate"}]}, {"is_ture": 1})
+    with pytest.raises(InvalidInput) as strange:
+        data_requirements(kept, {"letters": "/bucket/x"})
+
+    assert str(misspelt.value) == (
+        f"parameters['is_ture']: {told} parameter; it has 'is_true', 'rate'. Did you mean 'is_true'?"
+    )
+    assert str(strange.value) == f"data['letters']: {told} data requirement; it has none."
+
+
 DATA = {
     "data_requirements": [
         {"name": "input", "type": "obs"},
