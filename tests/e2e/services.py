@@ -41,13 +41,18 @@ class ServiceUnderTest:
     failed: str
 
 
+def _only(inputs: dict[str, Shown]) -> Shown:
+    (given,) = inputs.values()
+    return given
+
+
 AZURE_ML = ServiceUnderTest(
     name="azure_ml",
     plane="batch",
     look_up={"method": "GET", "path": "batchEndpoints/simulated$"},
     submit={"method": "POST", "plane": "batch"},
     jobs=lambda emulator: emulator.jobs("simulated"),
-    folder=lambda job: job["request"]["inputData"]["UriFolder"]["uri"].rpartition("/")[2],
+    folder=lambda job: _only(job["request"]["inputData"])["uri"].rpartition("/")[2],
     running=lambda job: job["status"] == "Running",
     ending=lambda job: job["status"] in ("CancelRequested", "Canceled"),
     done="Completed",

@@ -236,7 +236,8 @@ def test_mapped_tasks_are_deferred_by_workers(airflow, emulator):
     for index in range(2):
         log = airflow.task_log("worker_free_mapped", run_id, "score", map_index=index)
         assert "in spite of start_from_trigger=True: it is mapped." in log
-    paths = [job["request"]["inputData"]["UriFolder"]["uri"] for job in emulator.jobs("simulated")]
+    jobs = emulator.jobs("simulated")
+    paths = [given["uri"] for job in jobs for given in job["request"]["inputData"].values()]
     assert sorted(path[-1] for path in paths if "/worker_free_mapped/" in path) == ["a", "b"]
 
 

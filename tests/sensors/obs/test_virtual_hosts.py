@@ -82,6 +82,10 @@ class Cloud:
                 self.end_headers()
                 self.wfile.write(body)
 
+            def finish(self):
+                super().finish()
+                self.connection.close()
+
             do_HEAD = do_GET  # noqa: N815  # the standard library's name
 
             def log_message(self, *args):
