@@ -405,7 +405,7 @@ def test_an_environment_is_read_from_a_file(emulator, task, files, name):
 
 def test_the_values_of_variables_stay_with_the_service(emulator, task, ready):
     """They are sent, and returned as ***."""
-    made = task.run(deployment(endpoint_name=ready, environment_variables={"KEY": "planted-secret"}))
+    made = task.run(deployment(endpoint_name=ready, environment_variables={"KEY": "not for everybody"}))
 
     assert made["properties"]["environmentVariables"] == {"KEY": "***"}
 
