@@ -1,4 +1,4 @@
-"""Keeping the signatures of signed URLs (SAS) out of what Airflow shows."""
+"""Keeping secrets out of what Airflow shows of a task."""
 
 from __future__ import annotations
 
@@ -25,6 +25,36 @@ def mask_signatures(*values: Any) -> bool:
         for form in {signature, unquote(signature)}:
             mask_secret(form)
     return bool(found)
+
+
+class Covered(Mapping[str, Any]):
+    """A mapping whose values Airflow does not show.
+
+    What Airflow shows of a task's fields is read by more people than may read, say, a deployment's
+    environment variables, and no name tells which of these are secrets.
+
+    Args:
+        values: Of any kind, or another such mapping.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(self.serialize())
+
+    def serialize(self) -> dict[str, str]:
+        """Return what Airflow shows among the rendered fields: it asks a value for this method."""
+        return dict.fromkeys(self._values, "***")
 
 
 def _signatures(value: Any) -> Iterator[str]:

@@ -29,6 +29,7 @@ _SECRET_KEYS = frozenset(
         *("token", "securitytoken", "x-amz-security-token", "x-amz-signature", "signature", "totp"),
     }
 )
+_VARIABLES = "environmentvariables"
 _SIGNATURE = re.compile(r"((?:^|[?&;\"'\s])sig=)[^&\"'\s]*", re.IGNORECASE)
 _HIDDEN = "***"
 
@@ -98,4 +99,6 @@ def redact_query(query: str) -> str:
 
 
 def _hide(key: str, value: Any) -> Any:
+    if key.lower() == _VARIABLES and isinstance(value, dict):
+        return dict.fromkeys(value, _HIDDEN)
     return _HIDDEN if key.lower() in _SECRET_KEYS else value

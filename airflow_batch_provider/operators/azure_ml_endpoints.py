@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_batch_provider.masking import Covered
 from airflow_batch_provider.operators.azure_ml_resources import (
     COMMON,
     AzureMLCreateOperator,
@@ -92,7 +93,8 @@ class AzureMLCreateBatchDeploymentOperator(AzureMLCreateOperator):
         code: The code; an MLflow model needs neither code nor environment.
         scoring_script: Of the code, a path below it.
         environment: The environment.
-        environment_variables: Of the scoring script; their values are never returned.
+        environment_variables: Of the scoring script; their values are neither shown among the rendered
+            fields nor returned.
         instance_count: Nodes of each job, at least 1.
         instance_type: Of the nodes, where the compute has several.
         resource_properties: Further properties of the nodes.
@@ -228,6 +230,13 @@ class AzureMLCreateBatchDeploymentOperator(AzureMLCreateOperator):
         self.properties = properties
         self.extra_properties = extra_properties
         self._check_literals()
+
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        super()._do_render_template_fields(*args, **kwargs)
+        if isinstance(variables := self.environment_variables, Mapping):
+            self.environment_variables = Covered(variables)
+        if isinstance(extra := self.extra_properties, Mapping) and "environmentVariables" in extra:
+            self.extra_properties = Covered(extra)
 
     def _resource(self, resources: Any, said: dict[str, Any]) -> Any:
         return resources.deployment(**said)

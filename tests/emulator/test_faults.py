@@ -266,6 +266,8 @@ class TestJournal:
         azure.http.post(
             azure.scoring_uri("waiting"), json={"a": [{"sasToken": "planted-6"}]}, headers=azure.ml
         )
+        variables = {"properties": {"environmentVariables": {"A": "planted-7"}}}
+        azure.http.post(azure.scoring_uri("waiting"), json=variables, headers=azure.ml)
         token = azure.ml["Authorization"].removeprefix("Bearer ")
 
         text = json.dumps(azure.requests())

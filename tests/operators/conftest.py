@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 import pytest
-from airflow.sdk._shared.secrets_masker import redact
 from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 
 from airflow_batch_provider.emulator.server import Emulator
 from airflow_batch_provider.triggers.jobs import JobTrigger
@@ -223,6 +223,11 @@ class DagRun:
     conf: Mapping[str, Any] = {}  # nobody writes it
 
 
+def rendered(operator: Any) -> dict[str, Any]:
+    """Return what Airflow shows of a task's fields."""
+    return _serialize_rendered_fields(operator)
+
+
 class Task:
     """Runs an operator as Airflow does: render, execute, wait in a trigger, go on."""
 
@@ -244,7 +249,7 @@ class Task:
     def run(self, operator: Any, **params: Any) -> Any:
         context = self.context(**params)
         operator.render_template_fields(context)
-        look("rendered fields", *(redact(getattr(operator, name), name) for name in operator.template_fields))
+        look("rendered fields", rendered(operator))
         returned = self._returned(operator, context)
         look("XCom return_value", json.dumps(returned))
         return returned

@@ -30,6 +30,7 @@ from airflow_batch_provider.operators.azure_ml import (
 )
 from airflow_batch_provider.services.azure_ml.resources.assets import component
 
+from .conftest import rendered
 from .needed import needed
 
 SCRIPT = """
@@ -404,10 +405,35 @@ def test_an_environment_is_read_from_a_file(emulator, task, files, name):
 
 
 def test_the_values_of_variables_stay_with_the_service(emulator, task, ready):
-    """They are sent, and returned as ***."""
-    made = task.run(deployment(endpoint_name=ready, environment_variables={"KEY": "not for everybody"}))
+    """They are sent; shown among the task's fields and returned, their values are ***, also a template's."""
+    variables = {"KEY": "S3CR3T value", "OTHER": "{{ params.other }}"}
+    operator = deployment(endpoint_name=ready, environment_variables=variables)
+    made = task.run(operator, other="S3CR3T of a run")
+
+    assert made["properties"]["environmentVariables"] == {"KEY": "***", "OTHER": "***"}
+    assert rendered(operator)["environment_variables"] == {"KEY": "***", "OTHER": "***"}
+    again = {"KEY": "S3CR3T value", "OTHER": "S3CR3T of a run"}
+    task.run(deployment(endpoint_name=ready, environment_variables=again))
+    assert [path for method, path in sent(emulator) if method == "PUT"] == [
+        f"batchEndpoints/{ready}/deployments/one"
+    ]
+
+
+def test_values_of_variables_among_other_properties(emulator, task, ready):
+    """The same variables by the service's own name are as little shown."""
+    operator = deployment(endpoint_name=ready, extra_properties={"environmentVariables": {"KEY": "S3CR3T"}})
+    made = task.run(operator)
 
     assert made["properties"]["environmentVariables"] == {"KEY": "***"}
+    assert rendered(operator)["extra_properties"] == {"environmentVariables": "***"}
+
+
+@pytest.mark.parametrize("wrong", ["S3CR3T", {"KEY": ["S3CR3T"]}, {"KEY": {"S3CR3T": 1}}])
+def test_an_error_does_not_show_a_variables_value(wrong):
+    """It names the variable, the kind of its value, and the fix."""
+    with pytest.raises(errors.InvalidInput, match=r"environment_variables.* is a (str|list|dict)") as caught:
+        deployment(endpoint_name="endpoint", environment_variables=wrong)
+    assert "Give a" in str(caught.value)
 
 
 def test_a_signature_is_sent_and_shown_nowhere(emulator, task, name):

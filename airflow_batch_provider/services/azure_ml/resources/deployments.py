@@ -92,7 +92,7 @@ def model_deployment(
         "environmentId": None
         if environment is None
         else reference(workspace, "environments", "environment", environment),
-        "environmentVariables": fields.texts("environment_variables", environment_variables),
+        "environmentVariables": fields.hidden_texts("environment_variables", environment_variables),
         "compute": reference(workspace, "computes", "compute", compute),
         "resources": _nodes(instance_count, instance_type, resource_properties),
         "maxConcurrencyPerInstance": fields.whole(

@@ -112,6 +112,17 @@ def texts(field: str, value: Any) -> dict[str, str] | None:
     }
 
 
+def hidden_texts(field: str, value: Any) -> dict[str, str] | None:
+    """Return texts as `texts` does; an error says what kind a value has, and not the value."""
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidInput(f"{field} is a {type(value).__name__}.", fix="Give a mapping of names to values.")
+    for key, item in (value or {}).items():
+        if _said(item) is None:
+            told = f"{field}[{key!r}] is a {type(item).__name__} that cannot be sent."
+            raise InvalidInput(told, fix="Give a text or a number.")
+    return texts(field, value)
+
+
 def _key(field: str, key: Any) -> str:
     if not isinstance(key, str) or is_nothing(key) or _UNFIT.search(key):
         raise InvalidInput(f"{field} has the name {shown(key)}.", fix="Give names that are texts.")
@@ -119,14 +130,19 @@ def _key(field: str, key: Any) -> str:
 
 
 def _scalar(field: str, value: Any) -> str:
-    if isinstance(value, str | bool | int | float) and value != "None":
-        try:
-            said = str(value)
-        except ValueError:  # an integer of thousands of digits
-            said = "\ud800"
-        if not _UNFIT.search(said):
-            return said
-    raise refuse(field, value, "Give a text or a number.")
+    if (said := _said(value)) is None:
+        raise refuse(field, value, "Give a text or a number.")
+    return said
+
+
+def _said(value: Any) -> str | None:
+    if not isinstance(value, str | bool | int | float) or value == "None":
+        return None
+    try:
+        said = str(value)
+    except ValueError:  # an integer of thousands of digits
+        return None
+    return None if _UNFIT.search(said) else said
 
 
 def file_name(field: str, value: Any) -> str | None:
