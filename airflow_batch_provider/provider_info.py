@@ -9,6 +9,10 @@ def _text(label: str, description: str, **schema: Any) -> dict[str, Any]:
     return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
 
 
+# Until it is mended (apache/airflow#73298), Airflow's own form sends 0 for a port that is stored as none,
+# takes that for another destination, and refuses to test the connection.
+_PORT = "0: with none, the connection test of Airflow 3.3 answers Bad Request"
+
 _AZURE_ML_FIELDS = {
     "tenantId": _text("Tenant ID", "Microsoft Entra tenant of the service principal."),
     "subscriptionId": _text("Subscription ID", "Azure subscription of the workspace."),
@@ -83,7 +87,7 @@ PROVIDER_INFO: dict[str, Any] = {
             "hook-class-name": "airflow_batch_provider.hooks.azure_ml.AzureMLHook",
             "hook-name": "Azure Machine Learning",
             "ui-field-behaviour": {
-                "hidden-fields": ["schema", "port"],
+                "hidden-fields": ["schema"],
                 "relabeling": {
                     "login": "Client ID",
                     "password": "Client secret",
@@ -91,6 +95,7 @@ PROVIDER_INFO: dict[str, Any] = {
                 },
                 "placeholders": {
                     "host": "empty for the cloud's own; http://127.0.0.1:8787 for the emulator",
+                    "port": _PORT,
                     "login": "empty to use the identity of the machine",
                 },
             },
@@ -101,7 +106,7 @@ PROVIDER_INFO: dict[str, Any] = {
             "hook-class-name": "airflow_batch_provider.hooks.modelarts.ModelArtsHook",
             "hook-name": "Huawei Cloud ModelArts",
             "ui-field-behaviour": {
-                "hidden-fields": ["schema", "port"],
+                "hidden-fields": ["schema"],
                 "relabeling": {
                     "login": "Access key",
                     "password": "Secret key, or password of the IAM user",
@@ -109,6 +114,7 @@ PROVIDER_INFO: dict[str, Any] = {
                 },
                 "placeholders": {
                     "host": "empty for the region's own; http://127.0.0.1:8787 for the emulator",
+                    "port": _PORT,
                     "login": "empty with token",
                 },
             },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -38,15 +38,37 @@ class ApiError(RuntimeError):
         )
 
 
+class _Login(httpx.Auth):
+    """Logs in at the first request, and shows the token from then on."""
+
+    requires_response_body = True
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self._asking = (f"{url}/auth/token", {"username": user, "password": password})
+        self._token = ""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if not self._token:
+            url, login = self._asking
+            response = yield httpx.Request("POST", url, json=login)
+            if response.is_error:
+                raise ApiError(response)
+            self._token = response.json()["access_token"]
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
+
+
 class AirflowApi:
-    """The REST API (version 2) of an Airflow where everybody is an administrator and needs no login.
+    """The REST API (version 2) of an Airflow.
 
     Args:
         url: Where the API server listens.
+        login: User and password; ``None`` where everybody is an administrator and needs no login.
     """
 
-    def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=_REQUEST_SECONDS, trust_env=False)
+    def __init__(self, url: str, login: tuple[str, str] | None = None) -> None:
+        auth = _Login(url, *login) if login else None
+        self._client = httpx.Client(base_url=url, timeout=_REQUEST_SECONDS, trust_env=False, auth=auth)
 
     def close(self) -> None:
         """Close the connections."""

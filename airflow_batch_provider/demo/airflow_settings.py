@@ -49,7 +49,6 @@ def _core(dags_folder: Path) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "8",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
@@ -108,6 +107,20 @@ def _import_path(inherited: Mapping[str, str]) -> dict[str, str]:
 def connection_variables(connections: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return the environment variables that define *connections*, by connection id."""
     return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(fields) for name, fields in connections.items()}
+
+
+def users(home: Path, login: tuple[str, str] | None) -> dict[str, str]:
+    """Return the environment variables that say who may log in; write the password where Airflow reads it."""
+    if login is None:
+        return {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True"}
+    user, password = login
+    file = home / "passwords.json"
+    file.write_text(json.dumps({user: password}))
+    file.chmod(0o600)
+    return {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{user}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(file),
+    }
 
 
 def commands(port: int, triggerers: int) -> dict[str, tuple[str, ...]]:

@@ -50,6 +50,7 @@ class LocalAirflow:
         database: The SQLAlchemy URL of the metadata database; without it a SQLite file in *home*.
         triggerers: How many triggerers: ``triggerer``, ``triggerer-2``, …
         port: Of the API server and its web interface; 0 picks a free one.
+        login: User and password of the only user, an administrator; without it nobody needs to log in.
 
     Attributes:
         url: Where the web interface and the API are; known once started.
@@ -65,11 +66,13 @@ class LocalAirflow:
         database: str | None = None,
         triggerers: int = 1,
         port: int = 0,
+        login: tuple[str, str] | None = None,
     ) -> None:
         self.url = ""
         self._home = home.resolve()
         self._dags_folder = dags_folder.resolve()
         self._given = {**_database(database), **settings.connection_variables(connections), **env}
+        self._login = login
         self._triggerers = triggerers
         self._port = port
         self._commands: dict[str, tuple[str, ...]] = {}
@@ -103,9 +106,10 @@ class LocalAirflow:
         logs = self._home / "logs-components"
         logs.mkdir(parents=True, exist_ok=True)
         (self._home / "airflow.cfg").touch()  # Else each component would write one with every default in it.
-        environment = settings.environment(self._home, self._dags_folder, self.url, self._given)
+        given = settings.users(self._home, self._login) | self._given
+        environment = settings.environment(self._home, self._dags_folder, self.url, given)
         self._all = Processes(self._home, logs, environment)
-        self._client = AirflowApi(self.url)
+        self._client = AirflowApi(self.url, self._login)
         self._commands = settings.commands(port, self._triggerers)
         atexit.register(self.stop)
         try:

@@ -25,6 +25,7 @@ SOON = {
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
 }
 EXAMPLES = HERE.parents[1] / "example_dags"
+LOGIN = ("night-watch", "nobody is awake")
 READABLE = {"AIRFLOW__CORE__FERNET_KEY": FERNET_KEY}
 
 
@@ -65,6 +66,6 @@ def airflow(emulator: EmulatorProcess, tmp_path_factory: pytest.TempPathFactory)
         shutil.copytree(folder, dags, dirs_exist_ok=True)
     connections = emulator.connections
     home = tmp_path_factory.mktemp("airflow")
-    with LocalAirflow(home, dags, connections=connections, env=SOON | READABLE) as airflow:
+    with LocalAirflow(home, dags, connections=connections, env=SOON | READABLE, login=LOGIN) as airflow:
         keep_triggers(home)
         yield airflow
