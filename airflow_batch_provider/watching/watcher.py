@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from airflow_batch_provider.errors import PASSING, BatchError, ConnectionFailed, Throttled
 from airflow_batch_provider.flow import Flow
 from airflow_batch_provider.jobs import Job, JobPage, JobRef, JobState, Service, Watch
-from airflow_batch_provider.watching.clock import Clock, next_due
+from airflow_batch_provider.watching.clock import Clock, next_due, on_beat
 from airflow_batch_provider.watching.connection import apart, copied
 from airflow_batch_provider.watching.listing import Listing, reads_on
 
@@ -119,7 +119,10 @@ class Waiter:
             interval = self.watch.longest(age) * (0.95 + 0.05 * chance)
         self.clock.interval = interval
         # Not past the deadline, at which the job is asked for a last time.
-        self.clock.due = asked_at + self.watch.until(interval)
+        seconds = self.watch.until(interval)
+        self.clock.due = asked_at + seconds
+        if seconds == interval:
+            self.clock.due = on_beat(self.clock.due, interval)
 
     def answer(self, job: Job) -> None:
         """Take an answer; the waiter hears of it if it is news."""

@@ -130,6 +130,9 @@ class Connection(asyncio.Protocol):
         try:
             self._transport.write(_bytes_of(request))
             status, headers, body = await self._answered
+            stream = httpx.ByteStream(body)
+            response = httpx.Response(status, headers=headers, stream=stream, request=request)
+            response.read()  # It is all there; to await that takes httpx longer.
         except BaseException:
             self.close()
             raise
@@ -137,8 +140,6 @@ class Connection(asyncio.Protocol):
             self._answered = None
         if not self._lasts:
             self.close()
-        response = httpx.Response(status, headers=headers, stream=httpx.ByteStream(body), request=request)
-        response.read()  # It is all there; httpx takes longer to await it.
         return response
 
     def _start_timer(self, seconds: float) -> None:
