@@ -56,7 +56,10 @@ class Empty(BaseTrigger):
 
 
 class Plain(BaseTrigger):
-    """What one writes with httpx in ten minutes: a client and a token for each task."""
+    """What a careful user writes with httpx: one client and one token for all, and no hurry to connect."""
+
+    client: httpx.AsyncClient | None = None
+    token: asyncio.Task[str] | None = None
 
     def __init__(self, url: str, number: int, endpoint: int, interval: float) -> None:
         super().__init__()
@@ -67,29 +70,37 @@ class Plain(BaseTrigger):
         return "", {}
 
     async def run(self) -> Any:
-        await BaseHook.aget_connection("plain")
-        async with httpx.AsyncClient(trust_env=False) as client:
-            token = (await client.post(f"{self.url}/t/oauth2/v2.0/token")).json()["access_token"]
-            while True:
-                answer = await client.get(self.job, headers={"Authorization": f"Bearer {token}"})
-                if answer.raise_for_status().json()["properties"]["status"] == "Completed":
-                    break
-                await asyncio.sleep(self.interval)
+        if Plain.client is None or Plain.token is None:
+            # A pool as large as httpx's own, for which nobody is turned away that has to queue.
+            patient = httpx.Timeout(30, pool=None)
+            Plain.client = httpx.AsyncClient(trust_env=False, timeout=patient)
+            Plain.token = asyncio.create_task(self.ask_for_token(Plain.client))
+        token = await Plain.token
+        while True:
+            answer = await Plain.client.get(self.job, headers={"Authorization": f"Bearer {token}"})
+            if answer.raise_for_status().json()["properties"]["status"] == "Completed":
+                break
+            await asyncio.sleep(self.interval)
         yield TriggerEvent({})
 
+    async def ask_for_token(self, client: httpx.AsyncClient) -> str:
+        await BaseHook.aget_connection("plain")
+        answer = await client.post(f"{self.url}/t/oauth2/v2.0/token")
+        return str(answer.json()["access_token"])
 
-def empty(url: str, endpoints: int, interval: float) -> Make:  # noqa: ARG001  # as the others
+
+def empty(url: str, endpoints: int, interval: float, age: float) -> Make:  # noqa: ARG001  # alike
     """Return triggers that wait for nothing."""
     return lambda _: Empty(interval)
 
 
-def plain(url: str, endpoints: int, interval: float) -> Make:
-    """Return triggers with a client each."""
+def plain(url: str, endpoints: int, interval: float, age: float) -> Make:  # noqa: ARG001  # alike
+    """Return triggers that share a client."""
     look_up({"plain": Connection(conn_id="plain", conn_type="http", host=url)})
     return lambda number: Plain(url, number, number % endpoints, interval)
 
 
-def ours(url: str, endpoints: int, interval: float) -> Make:
+def ours(url: str, endpoints: int, interval: float, age: float) -> Make:
     """Return the triggers of this package."""
     from airflow_batch_provider.jobs import JobRef
     from airflow_batch_provider.triggers import settling
@@ -110,7 +121,7 @@ def ours(url: str, endpoints: int, interval: float) -> Make:
             "endpoint": endpoint,
             "output:score": "azureml://datastores/d/paths/out/file",
         }
-        ref = JobRef("azure_ml", f"job-{number}", told, began - OLD)
+        ref = JobRef("azure_ml", f"job-{number}", told, began - age)
         return JobTrigger(
             service="azure_ml", conn_id="c", place={}, ref=ref.to_dict(), poll_interval=interval
         )
@@ -118,7 +129,7 @@ def ours(url: str, endpoints: int, interval: float) -> Make:
     return make
 
 
-def databricks(url: str, endpoints: int, interval: float) -> Make:  # noqa: ARG001  # as the others
+def databricks(url: str, endpoints: int, interval: float, age: float) -> Make:  # noqa: ARG001  # alike
     """Return the official Databricks provider's triggers."""
     from airflow.providers.databricks.triggers.databricks import DatabricksExecutionTrigger
 
@@ -130,7 +141,7 @@ def databricks(url: str, endpoints: int, interval: float) -> Make:  # noqa: ARG0
     return lambda number: DatabricksExecutionTrigger(number, "c", polling_period_seconds=interval)
 
 
-def data_factory(url: str, endpoints: int, interval: float) -> Make:  # noqa: ARG001  # as the others
+def data_factory(url: str, endpoints: int, interval: float, age: float) -> Make:  # noqa: ARG001  # alike
     """Return the official Azure provider's triggers."""
     import aiohttp
     from airflow.providers.microsoft.azure.hooks import data_factory as hooks
@@ -179,7 +190,7 @@ def _json(value: Any) -> str:
     return json.dumps(value)
 
 
-KINDS: dict[str, Callable[[str, int, float], Make]] = {
+KINDS: dict[str, Callable[[str, int, float, float], Make]] = {
     "empty": empty,
     "ours": ours,
     "databricks": databricks,
