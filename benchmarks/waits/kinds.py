@@ -1,13 +1,10 @@
-"""The triggers that are compared, each pointed at the same service. Only look-ups are patched.
-
-Azure's client refuses plain http, so the official trigger's client gets the address, a credential that asks
-the service for a token, and leave to send it.
-"""
+"""The triggers that are compared, each pointed at the same service. Only look-ups are patched."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -143,43 +140,15 @@ def databricks(url: str, endpoints: int, interval: float, age: float) -> Make:  
 
 def data_factory(url: str, endpoints: int, interval: float, age: float) -> Make:  # noqa: ARG001  # alike
     """Return the official Azure provider's triggers."""
-    import aiohttp
-    from airflow.providers.microsoft.azure.hooks import data_factory as hooks
-    from airflow.providers.microsoft.azure.triggers.data_factory import AzureDataFactoryTrigger
-    from azure.core.credentials import AccessToken
-    from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy
+    os.environ["WAITS_URL"] = url
+    from waits.factory import LocalTrigger, hooks
 
-    class Credential:
-        def __init__(self, **_: Any) -> None: ...
-
-        async def get_token(self, *_: str, **__: Any) -> AccessToken:
-            async with (
-                aiohttp.ClientSession() as session,
-                session.post(f"{url}/t/oauth2/v2.0/token") as answer,
-            ):
-                return AccessToken((await answer.json())["access_token"], int(time.time()) + 86_400)
-
-        async def close(self) -> None: ...
-
-    class Policy(AsyncBearerTokenCredentialPolicy):
-        async def on_request(self, request: Any) -> None:
-            request.context.options["enforce_https"] = False
-            await super().on_request(request)
-
-    client = hooks.AsyncDataFactoryManagementClient
-
-    def local(credential: Any, subscription_id: str) -> Any:
-        policy = Policy(credential, "https://management.azure.com/.default")
-        return client(credential, subscription_id, base_url=url, authentication_policy=policy)
-
-    hooks.AsyncDataFactoryManagementClient = local
-    hooks.AsyncClientSecretCredential = Credential
     extra = _json({"tenantId": "t", "subscriptionId": "s"})
     look_up(
         {"c": Connection(conn_id="c", conn_type="azure_data_factory", login="i", password="p", extra=extra)}
     )
     hooks.get_async_connection = functools.partial(BaseHook.aget_connection)
-    return lambda number: AzureDataFactoryTrigger(
+    return lambda number: LocalTrigger(
         str(number), "c", time.time() + 1e6, "g", "f", check_interval=interval
     )
 
