@@ -122,7 +122,7 @@ async def arun(
 ) -> T:
     """Carry out a flow in an event loop. The same contract as `run`; cancellation closes the flow."""
 
-    async def answer(step: Step) -> Answer:
+    async def answer(step: Pause | Load | Save | Alone) -> Answer:
         if isinstance(step, Pause):
             await sleep(step.seconds)
             return None
@@ -131,16 +131,18 @@ async def arun(
         if isinstance(step, Save):
             await _kept(store).save(step.record)
             return None
-        if isinstance(step, Alone):
-            return await _kept(store).alone()
-        async with _gate(client):
-            return await client.send(step)
+        return await _kept(store).alone()
 
+    gate = _gate(client)
     with closing(flow):
         answers = _Answers(flow)
         while (step := answers.next_step()) is not None:
             try:
-                answers.value = await answer(step)
+                if isinstance(step, httpx.Request):
+                    async with gate:
+                        answers.value = await client.send(step)
+                else:
+                    answers.value = await answer(step)
             except Exception as error:  # noqa: BLE001  # thrown into the flow, which decides
                 answers.error = error
         return answers.returned
@@ -175,4 +177,7 @@ def _kept(store: S | None) -> S:
 
 
 def _gate(client: AsyncSender) -> asyncio.Semaphore:
-    return _gates.setdefault(client, asyncio.Semaphore(IN_FLIGHT))
+    gate = _gates.get(client)
+    if gate is None:
+        gate = _gates[client] = asyncio.Semaphore(IN_FLIGHT)
+    return gate

@@ -158,20 +158,17 @@ def send(
     attempt = 0
     while True:
         attempt += 1
-        outcome = yield from _ask(request)
+        try:
+            outcome: httpx.Response | httpx.RequestError = yield request
+        except httpx.RequestError as error:
+            outcome = error
+        if not _asks_again(outcome, repeatable):
+            return _settled(request, outcome, repeatable)
         asked = retry_after(outcome) if isinstance(outcome, httpx.Response) else None
         delay = retry.delay(attempt, asked)
-        if not _asks_again(outcome, repeatable) or not retry.allows(attempt, delay, asked):
+        if not retry.allows(attempt, delay, asked):
             return _settled(request, outcome, repeatable)
         yield Pause(delay)
-
-
-def _ask(request: httpx.Request) -> Flow[httpx.Response | httpx.RequestError]:
-    try:
-        response: httpx.Response = yield request
-    except httpx.RequestError as error:
-        return error
-    return response
 
 
 def _asks_again(outcome: httpx.Response | httpx.RequestError, repeatable: bool) -> bool:

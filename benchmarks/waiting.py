@@ -3,6 +3,11 @@
 Each run is a process of its own, in which a small triggerer runs the real trigger classes in one event loop,
 against a service in another process; only the look-up of connections is patched. The machine's speed and
 load matter: compare figures of one run only.
+
+A row says: the jobs that wait; on how many endpoints; requests per interval; CPU seconds per 1,000 jobs and
+interval, and how many times those of triggers that only sleep; megabytes per 1,000 jobs; tokens and look-ups
+of connections in all; how late the end of a job is noticed, in intervals, and in seconds (p99) if it ends
+within its first half minute; by how many milliseconds the event loop is late (p99).
 """
 
 from __future__ import annotations
@@ -13,28 +18,33 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-_ROW = "{:<14}{:>7}{:>11}{:>9}{:>10}{:>10}{:>8}{:>9}{:>9}{:>8}{:>8}{:>9}"
+_ROW = "| {:<12} | {:>5} | {:>9} | {:>8} | {:>6} | {:>7} | {:>5} | {:>6} | {:>8} | {:>5} | {:>5} | {:>7} | {:>6} |"
 _HEAD = (
     "",
     "jobs",
     "endpoints",
+    "requests",
     "CPU s",
     "x empty",
-    "requests",
+    "MB",
     "tokens",
-    "lookups",
-    "RSS MB",
+    "look-ups",
     "p50",
     "p99",
+    "young s",
     "lag ms",
 )
+_YOUNG_JOBS = 100
+_MOST_OF_A_CORE = 0.8
+_MOST_OF_THE_MEMORY = 0.5
 
 
-def measured(kind: str, number: int, endpoints: int, interval: float) -> dict[str, Any] | None:
-    """Run one kind of trigger in a process of its own; ``None`` if it is not installed or breaks."""
+def measured(kind: str, number: int, endpoints: int, interval: float, *more: str) -> dict[str, Any]:
+    """Run one kind of trigger in a process of its own; what went wrong is told as ``error``."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
         # The budget protects a service that has limits; here, the number of requests is to be the same.
@@ -45,7 +55,7 @@ def measured(kind: str, number: int, endpoints: int, interval: float) -> dict[st
         }
         command = [sys.executable, "-m", "waits.triggerer", kind, str(number), str(endpoints)]
         done = subprocess.run(
-            [*command, str(interval), str(result)],
+            [*command, str(interval), str(result), *more],
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -55,51 +65,76 @@ def measured(kind: str, number: int, endpoints: int, interval: float) -> dict[st
         if result.exists():
             found: dict[str, Any] = json.loads(result.read_text())
             return found
-        print(f"{kind}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
-        return None
+        return {"error": (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]}
 
 
 def row(kind: str, number: int, endpoints: int, found: dict[str, Any], empty: float) -> str:
     """Return a line of the table."""
-    late = [f"{found[key]:.2f}" if key in found else "" for key in ("p50", "p99")]
+    if "error" in found:
+        return f"| {kind:<12} | {number:>5} | {endpoints:>9} | {found['error']} |"
+    late = [f"{found[key]:.2f}" if key in found else "" for key in ("p50", "p99", "young")]
+    undetected = number - found.get("detected", number)
     return _ROW.format(
         kind,
         number,
         endpoints,
+        f"{found['requests']:.0f}",
         f"{found['cpu']:.3f}",
         f"{found['cpu'] / empty:.1f}" if empty else "",
-        f"{found['requests']:.0f}",
+        f"{found['memory']:.0f}",
         found["tokens"],
         found["look-ups"],
-        f"{found['memory']:.0f}",
         *late,
         f"{found['lag p99 ms']:.1f}",
-    )
+    ) + (f" {undetected} not noticed" if undetected else "")
+
+
+def too_much(before: dict[str, Any] | None, number: int, interval: float) -> str:
+    """Return why a peer cannot run with so many jobs, by what it cost with fewer, or an empty text."""
+    if before is None or "error" in before:
+        return ""
+    share = before["cpu"] * number / 1000 / interval
+    if share > _MOST_OF_A_CORE:
+        return f"left out: it would need {share:.0%} of a core at this interval"
+    megabytes = before["memory"] * number / 1000
+    if megabytes > _MOST_OF_THE_MEMORY * available():
+        return f"left out: it would need {megabytes / 1000:.1f} GB"
+    return ""
+
+
+def available() -> float:
+    """Return the megabytes of memory that are free."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(float(line.split()[1]) / 1000 for line in lines if line.startswith("MemAvailable"))
 
 
 def main() -> None:
-    """Print a table for each number of jobs."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--jobs", type=int, nargs="+", default=[100, 1000, 5000])
-    parser.add_argument("--interval", type=float, default=10.0)
+    parser.add_argument("--interval", type=float, default=5.0)
     parser.add_argument("--kinds", nargs="+", default=["ours", "databricks", "data_factory", "plain httpx"])
-    parser.add_argument("--most-for-peers", type=int, default=1000)
     options = parser.parse_args()
-    print("Per 1,000 jobs and interval: CPU seconds, RSS. Per interval: requests. p50, p99: intervals.")
+    interval: float = options.interval
+    print((__doc__ or "").split("\n\n", 1)[1])
     print(_ROW.format(*_HEAD))
+    print("|" + 13 * "---|", flush=True)
+    with ThreadPoolExecutor() as all_at_once:
+        young = all_at_once.map(lambda kind: measured(kind, _YOUNG_JOBS, 1, interval, "young"), options.kinds)
+        soon = dict(zip(options.kinds, young, strict=True))
+    before: dict[str, dict[str, Any]] = {}
     for number in options.jobs:
-        nothing = measured("empty", number, 1, options.interval)
-        empty = nothing["cpu"] if nothing else 0.0
-        if nothing:
-            print(row("empty", number, 0, nothing, empty), flush=True)
+        nothing = measured("empty", number, 1, interval)
+        print(row("empty", number, 0, nothing, nothing["cpu"]), flush=True)
         for kind in options.kinds:
-            if kind != "ours" and number > options.most_for_peers:
-                continue
             # A peer's requests are the same, whatever the endpoint.
             for endpoints in (1, number) if kind == "ours" else (number,):
-                found = measured(kind, number, endpoints, options.interval)
-                if found:
-                    print(row(kind, number, endpoints, found, empty), flush=True)
+                reason = "" if kind == "ours" else too_much(before.get(kind), number, interval)
+                found = {"error": reason} if reason else measured(kind, number, endpoints, interval)
+                print(row(kind, number, endpoints, {**soon[kind], **found}, nothing["cpu"]), flush=True)
+                before[kind] = found
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -202,6 +202,12 @@ class Service(Protocol):
 
     def get(self, ref: JobRef) -> Flow[Job]:
         """Ask for one job."""
+
+    def asking(self, ref: JobRef) -> Callable[[], Flow[Job]]:
+        """Return what asks for one job as `get` does, again and again: what can be is prepared once.
+
+        Each flow must have ended before the next begins.
+        """
 
     def group(self, ref: JobRef) -> str:
         """Name the list that shows a job together with others; empty if there is none."""

@@ -101,12 +101,10 @@ class PollingClient:
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         try:
-            response = await self._transport.handle_async_request(request)
-            await response.aread()
+            return await self._transport.handle_async_request(request)
         except httpx.RequestError as error:
             error.request = request
             raise
-        return response
 
     async def aclose(self) -> None:
         """Close what is open."""

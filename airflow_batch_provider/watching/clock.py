@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 _NEAR = 0.1
 """The share of an interval by which a job is asked for early if a list is read anyway."""
+_BEAT_SHARE = 1 / 32
+_LONGEST_BEAT = 1.0
 
 
 @dataclass
@@ -32,6 +35,25 @@ class Clock:
     def is_near(self, now: float) -> bool:
         """Whether a list that is read now would spare asking for the job soon."""
         return self.listed and not self.asking and self.due - now <= _NEAR * self.interval
+
+
+def on_beat(due: float, interval: float) -> float:
+    """Return when to ask for a job, so that jobs of different lists are asked for in the same instants.
+
+    Waking up costs more than a poll: twenty polls at once cost a third of what they cost one by one.
+
+    Args:
+        due: Seconds of the event loop's clock.
+        interval: Seconds between two polls.
+
+    Returns:
+        The last beat before *due*. There is one every thirty-second part of the interval or more often; as
+        the seconds between them are a power of two, slow beats fall together with quick ones.
+    """
+    if interval <= 0:
+        return due
+    beat = min(_LONGEST_BEAT, 2.0 ** math.floor(math.log2(interval * _BEAT_SHARE)))
+    return due - due % beat
 
 
 def next_due(clocks: Iterable[Clock]) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from airflow_batch_provider.errors import PASSING, BatchError, ConnectionFailed, Throttled
 from airflow_batch_provider.flow import Flow
 from airflow_batch_provider.jobs import Job, JobPage, JobRef, JobState, Service, Watch
-from airflow_batch_provider.watching.clock import Clock, next_due
+from airflow_batch_provider.watching.clock import Clock, next_due, on_beat
 from airflow_batch_provider.watching.connection import apart, copied
 from airflow_batch_provider.watching.listing import Listing, reads_on
 
@@ -53,7 +53,7 @@ class Waiter:
         now: Seconds of the event loop's clock.
     """
 
-    __slots__ = ("_letters", "_reader", "clock", "heard", "in_trouble", "ref", "watch")
+    __slots__ = ("_letters", "_reader", "_question", "_service", "clock", "heard", "in_trouble", "ref", "watch")
 
     def __init__(self, ref: JobRef, watch: Watch, now: float) -> None:
         self.ref = ref
@@ -63,6 +63,14 @@ class Waiter:
         self.in_trouble = False
         self._letters: deque[Job | Missed | Exception] = deque()
         self._reader: asyncio.Future[None] | None = None
+        self._service: Service | None = None
+        self._question: Callable[[], Flow[Job]] | None = None
+
+    def ask(self, service: Service) -> Flow[Job]:
+        """Ask for the job."""
+        if self._question is None or service is not self._service:
+            self._service, self._question = service, service.asking(self.ref)
+        return self._question()
 
     def post(self, letter: Job | Missed | Exception) -> None:
         """Tell the waiter something."""
@@ -111,7 +119,10 @@ class Waiter:
             interval = self.watch.longest(age) * (0.95 + 0.05 * chance)
         self.clock.interval = interval
         # Not past the deadline, at which the job is asked for a last time.
-        self.clock.due = asked_at + self.watch.until(interval)
+        seconds = self.watch.until(interval)
+        self.clock.due = asked_at + seconds
+        if seconds == interval:
+            self.clock.due = on_beat(self.clock.due, interval)
 
     def answer(self, job: Job) -> None:
         """Take an answer; the waiter hears of it if it is news."""
@@ -257,7 +268,7 @@ class Watcher:
         waiter.clock.asking = True
         asked_at, began = waiter.watch.now(), self._loop.time()
         try:
-            waiter.answer(await self._connection.poll(lambda service: service.get(waiter.ref)))
+            waiter.answer(await self._connection.poll(waiter.ask))
         except Exception as error:  # noqa: BLE001  # told to whoever waits, whatever it is
             waiter.fail(error, asked_at)
             return error

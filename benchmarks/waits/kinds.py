@@ -1,13 +1,10 @@
-"""The triggers that are compared, each pointed at the same service. Only look-ups are patched.
-
-Azure's client refuses plain http, so the official trigger's client gets the address, a credential that asks
-the service for a token, and leave to send it.
-"""
+"""The triggers that are compared, each pointed at the same service. Only look-ups are patched."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -56,7 +53,10 @@ class Empty(BaseTrigger):
 
 
 class Plain(BaseTrigger):
-    """What one writes with httpx in ten minutes: a client and a token for each task."""
+    """What a careful user writes with httpx: one client and one token for all, and no hurry to connect."""
+
+    client: httpx.AsyncClient | None = None
+    token: asyncio.Task[str] | None = None
 
     def __init__(self, url: str, number: int, endpoint: int, interval: float) -> None:
         super().__init__()
@@ -67,29 +67,37 @@ class Plain(BaseTrigger):
         return "", {}
 
     async def run(self) -> Any:
-        await BaseHook.aget_connection("plain")
-        async with httpx.AsyncClient(trust_env=False) as client:
-            token = (await client.post(f"{self.url}/t/oauth2/v2.0/token")).json()["access_token"]
-            while True:
-                answer = await client.get(self.job, headers={"Authorization": f"Bearer {token}"})
-                if answer.raise_for_status().json()["properties"]["status"] == "Completed":
-                    break
-                await asyncio.sleep(self.interval)
+        if Plain.client is None or Plain.token is None:
+            # A pool as large as httpx's own, for which nobody is turned away that has to queue.
+            patient = httpx.Timeout(30, pool=None)
+            Plain.client = httpx.AsyncClient(trust_env=False, timeout=patient)
+            Plain.token = asyncio.create_task(self.ask_for_token(Plain.client))
+        token = await Plain.token
+        while True:
+            answer = await Plain.client.get(self.job, headers={"Authorization": f"Bearer {token}"})
+            if answer.raise_for_status().json()["properties"]["status"] == "Completed":
+                break
+            await asyncio.sleep(self.interval)
         yield TriggerEvent({})
 
+    async def ask_for_token(self, client: httpx.AsyncClient) -> str:
+        await BaseHook.aget_connection("plain")
+        answer = await client.post(f"{self.url}/t/oauth2/v2.0/token")
+        return str(answer.json()["access_token"])
 
-def empty(url: str, endpoints: int, interval: float) -> Make:  # noqa: ARG001  # as the others
+
+def empty(url: str, endpoints: int, interval: float, age: float) -> Make:  # noqa: ARG001  # alike
     """Return triggers that wait for nothing."""
     return lambda _: Empty(interval)
 
 
-def plain(url: str, endpoints: int, interval: float) -> Make:
-    """Return triggers with a client each."""
+def plain(url: str, endpoints: int, interval: float, age: float) -> Make:  # noqa: ARG001  # alike
+    """Return triggers that share a client."""
     look_up({"plain": Connection(conn_id="plain", conn_type="http", host=url)})
     return lambda number: Plain(url, number, number % endpoints, interval)
 
 
-def ours(url: str, endpoints: int, interval: float) -> Make:
+def ours(url: str, endpoints: int, interval: float, age: float) -> Make:
     """Return the triggers of this package."""
     from airflow_batch_provider.jobs import JobRef
     from airflow_batch_provider.triggers import settling
@@ -110,7 +118,7 @@ def ours(url: str, endpoints: int, interval: float) -> Make:
             "endpoint": endpoint,
             "output:score": "azureml://datastores/d/paths/out/file",
         }
-        ref = JobRef("azure_ml", f"job-{number}", told, began - OLD)
+        ref = JobRef("azure_ml", f"job-{number}", told, began - age)
         return JobTrigger(
             service="azure_ml", conn_id="c", place={}, ref=ref.to_dict(), poll_interval=interval
         )
@@ -118,7 +126,7 @@ def ours(url: str, endpoints: int, interval: float) -> Make:
     return make
 
 
-def databricks(url: str, endpoints: int, interval: float) -> Make:  # noqa: ARG001  # as the others
+def databricks(url: str, endpoints: int, interval: float, age: float) -> Make:  # noqa: ARG001  # alike
     """Return the official Databricks provider's triggers."""
     from airflow.providers.databricks.triggers.databricks import DatabricksExecutionTrigger
 
@@ -130,45 +138,17 @@ def databricks(url: str, endpoints: int, interval: float) -> Make:  # noqa: ARG0
     return lambda number: DatabricksExecutionTrigger(number, "c", polling_period_seconds=interval)
 
 
-def data_factory(url: str, endpoints: int, interval: float) -> Make:  # noqa: ARG001  # as the others
+def data_factory(url: str, endpoints: int, interval: float, age: float) -> Make:  # noqa: ARG001  # alike
     """Return the official Azure provider's triggers."""
-    import aiohttp
-    from airflow.providers.microsoft.azure.hooks import data_factory as hooks
-    from airflow.providers.microsoft.azure.triggers.data_factory import AzureDataFactoryTrigger
-    from azure.core.credentials import AccessToken
-    from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy
+    os.environ["WAITS_URL"] = url
+    from waits.factory import LocalTrigger, hooks
 
-    class Credential:
-        def __init__(self, **_: Any) -> None: ...
-
-        async def get_token(self, *_: str, **__: Any) -> AccessToken:
-            async with (
-                aiohttp.ClientSession() as session,
-                session.post(f"{url}/t/oauth2/v2.0/token") as answer,
-            ):
-                return AccessToken((await answer.json())["access_token"], int(time.time()) + 86_400)
-
-        async def close(self) -> None: ...
-
-    class Policy(AsyncBearerTokenCredentialPolicy):
-        async def on_request(self, request: Any) -> None:
-            request.context.options["enforce_https"] = False
-            await super().on_request(request)
-
-    client = hooks.AsyncDataFactoryManagementClient
-
-    def local(credential: Any, subscription_id: str) -> Any:
-        policy = Policy(credential, "https://management.azure.com/.default")
-        return client(credential, subscription_id, base_url=url, authentication_policy=policy)
-
-    hooks.AsyncDataFactoryManagementClient = local
-    hooks.AsyncClientSecretCredential = Credential
     extra = _json({"tenantId": "t", "subscriptionId": "s"})
     look_up(
         {"c": Connection(conn_id="c", conn_type="azure_data_factory", login="i", password="p", extra=extra)}
     )
     hooks.get_async_connection = functools.partial(BaseHook.aget_connection)
-    return lambda number: AzureDataFactoryTrigger(
+    return lambda number: LocalTrigger(
         str(number), "c", time.time() + 1e6, "g", "f", check_interval=interval
     )
 
@@ -179,7 +159,7 @@ def _json(value: Any) -> str:
     return json.dumps(value)
 
 
-KINDS: dict[str, Callable[[str, int, float], Make]] = {
+KINDS: dict[str, Callable[[str, int, float, float], Make]] = {
     "empty": empty,
     "ours": ours,
     "databricks": databricks,

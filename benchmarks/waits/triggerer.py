@@ -18,9 +18,10 @@ from typing import Any
 
 import httpx
 
-from waits.kinds import KINDS, LOOK_UPS
+from waits.kinds import KINDS, LOOK_UPS, OLD
 
 _TICK = 0.01
+_YOUNG_SECONDS = 30.0
 _SERVER = Path(__file__).with_name("server.py")
 
 
@@ -58,7 +59,7 @@ def share(values: list[float], part: float) -> float:
 
 async def measure(kind: str, number: int, endpoints: int, interval: float, url: str) -> dict[str, Any]:
     """Run triggers, and measure two intervals in which nothing happens, then two in which all jobs end."""
-    make = KINDS[kind](url, endpoints, interval)
+    make = KINDS[kind](url, endpoints, interval, OLD)
     make(0)  # imports
     ended: dict[int, float] = {}
 
@@ -104,22 +105,44 @@ async def measure(kind: str, number: int, endpoints: int, interval: float, url: 
     return told
 
 
-def run(kind: str, number: int, endpoints: int, interval: float) -> dict[str, Any]:
+async def measure_young(kind: str, number: int, endpoints: int, interval: float, url: str) -> dict[str, Any]:
+    """Measure how soon the end of jobs is noticed that end within half a minute after they began."""
+    KINDS[kind](url, endpoints, interval, 0.0)(0)  # imports
+    make = KINDS[kind](url, endpoints, interval, 0.0)
+    ended: dict[int, float] = {}
+
+    async def one(index: int) -> None:
+        async for _ in make(index).run():
+            ended[index] = time.monotonic()
+            return
+
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as control:
+        now = time.monotonic()
+        ends = {index: now + 1 + random.random() * (_YOUNG_SECONDS - 1) for index in range(number)}  # noqa: S311
+        await control.post("/control/end", json=ends)
+        async with asyncio.timeout(2 * _YOUNG_SECONDS):
+            await asyncio.gather(*(one(index) for index in range(number)))
+    late = [ended[index] - at for index, at in ends.items()]
+    return {"young": share(late, 0.99)}
+
+
+def run(kind: str, number: int, endpoints: int, interval: float, *, young: bool) -> dict[str, Any]:
     """Measure in this process, against a service in another."""
+    measuring = measure_young if young else measure
     command = [sys.executable, str(_SERVER), str(number), str(endpoints)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         port = (server.stdout or sys.stdin).readline().strip()
         try:
-            return asyncio.run(measure(kind, number, endpoints, interval, f"http://127.0.0.1:{port}"))
+            return asyncio.run(measuring(kind, number, endpoints, interval, f"http://127.0.0.1:{port}"))
         finally:
             server.communicate()
 
 
 def main() -> None:
     """Measure what the arguments say, and write it as JSON to the file that they name."""
-    kind, number, endpoints, interval, result = sys.argv[1:]
+    kind, number, endpoints, interval, result, *young = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, stream=Path(os.devnull).open("w"))  # noqa: SIM115  # to the end
-    told = run(kind, int(number), int(endpoints), float(interval))
+    told = run(kind, int(number), int(endpoints), float(interval), young=bool(young))
     Path(result).write_text(json.dumps(told))
 
 

@@ -103,9 +103,14 @@ def test_requests_at_the_same_time_have_connections_of_their_own():
         (b"HTTP/1.1 204 No Content\r\n\r\n", ""),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000, "x" * 1_000_000),
         (b"HTTP/1.0 200 OK\r\n\r\nto the end" + b"CLOSE", "to the end"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, "hi"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nLocation: x\r\n\r\n",
+            "a",
+        ),
         (b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test/\r\nContent-Length: 0\r\n\r\n", ""),
     ],
-    ids=["chunked", "gzip", "empty", "large", "no-length", "redirect"],
+    ids=["chunked", "gzip", "empty", "large", "no-length", "announced", "trailer", "redirect"],
 )
 def test_answers_of_every_form_are_read(answer, text):
     """Chunks, codings, length or none; a redirect is an answer like any other."""
@@ -136,9 +141,13 @@ def test_a_connection_that_was_closed_meanwhile_is_not_used():
         (b"CLOSE", httpx.RemoteProtocolError),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhiCLOSE", httpx.RemoteProtocolError),
         (b"nonsense\r\n\r\nCLOSE", httpx.RemoteProtocolError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nhi", httpx.RemoteProtocolError),
+        (b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", httpx.RemoteProtocolError),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, httpx.RemoteProtocolError),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi", httpx.DecodingError),
         (None, httpx.ReadTimeout),
     ],
-    ids=["no-answer", "cut", "nonsense", "silence"],
+    ids=["no-answer", "cut", "nonsense", "lengths", "upgrade", "endless", "coding", "silence"],
 )
 def test_what_goes_wrong_is_an_error_of_httpx(answer, kind):
     """The retry rule knows httpx's errors; each names its request. The next request has a new connection."""
@@ -154,6 +163,62 @@ def test_what_goes_wrong_is_an_error_of_httpx(answer, kind):
 
     assert error.request.url.path == "/path"
     assert connections == 2
+
+
+def test_an_answer_that_nobody_asked_for_is_nobodys():
+    """What comes behind an answer is not taken for the answer to the next request."""
+    surplus = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother"
+
+    async def story():
+        async with serving(OK + surplus, OK) as (server, client, url):
+            texts = [(await client.send(httpx.Request("GET", url))).text for _ in range(2)]
+            return texts, server.connections
+
+    assert run(story) == (["hi", "hi"], 2)
+
+
+def test_an_answer_to_head_has_no_body():
+    """Its length is that of what GET would bring."""
+
+    async def story():
+        async with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", OK) as (_, client, url):
+            return [await client.send(httpx.Request(method, url)) for method in ("HEAD", "GET")]
+
+    head, following = run(story)
+
+    assert (head.content, head.headers["Content-Length"], following.text) == (b"", "1000", "hi")
+
+
+def test_a_body_is_sent():
+    """A request with a body brings it along."""
+
+    async def story():
+        async with serving(OK) as (server, client, url):
+            await client.send(httpx.Request("POST", url, content=b"x: y\r\n\r\n"))
+            return server.requests
+
+    assert run(story)[0].startswith("POST ")
+    assert run(story)[1] == "x: y\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-A": "b\r\nX-C: d"}, {"X-A": "b\nX-C: d"}, {"X-A": "b\x00"}, {"X A": "b"}, {"X-A:b\r\nX-C": "d"}],
+    ids=["line", "newline", "nul", "name", "line-in-name"],
+)
+def test_a_header_cannot_become_two(headers):
+    """A token with a line break in it is refused before anything is sent, and not shown."""
+
+    async def story():
+        async with serving(OK) as (server, client, url):
+            with pytest.raises(httpx.LocalProtocolError) as refused:
+                await client.send(httpx.Request("GET", url, headers=headers))
+            return str(refused.value), server.requests
+
+    told, requests = run(story)
+
+    assert requests == []
+    assert "X-C" not in told
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://no-such-host.invalid/"])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_batch_provider.watching.clock import Clock, next_due
+from airflow_batch_provider.watching.clock import Clock, next_due, on_beat
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,14 @@ def test_the_next_is_the_first_that_is_not_being_asked_for():
     assert next_due([Clock(3.0), Clock(2.0), Clock(1.0, asking=True)]) == 2.0
     assert next_due([Clock(1.0, asking=True)]) is None
     assert next_due([]) is None
+
+
+def test_jobs_of_different_lists_are_asked_for_in_the_same_instants():
+    """A poll comes a thirty-second part of its interval early at most, and slow beats fall together with quick ones."""
+    slow, quick = ({on_beat(100 + number / 7, seconds) for number in range(200)} for seconds in (20.0, 8.0))
+
+    assert all(due - on_beat(due, 20.0) <= 20 / 32 for due in (100.0, 100.2, 3.7))
+    assert {due % 0.5 for due in slow} == {0.0}
+    assert {due % 0.25 for due in quick} == {0.0}
+    assert slow <= quick
+    assert on_beat(3.7, 0.0) == 3.7

@@ -131,7 +131,7 @@ def test_each_task_logs_its_own_changes_and_nobody_the_others(emulator, monkeypa
 
         monkeypatch.setattr(BatchEndpoints, name, seeing)
 
-    asked("get")
+    asked("asking")
     asked("page")
 
     async def one(ref):

@@ -44,14 +44,14 @@ def test_a_bug_in_the_answer_of_one_job_is_its_own(emulator, monkeypatch):
     """What goes wrong with one job's answer is raised to whoever waits for it; the others go on."""
     emulator.set(list_lag=1000)  # so that each is asked for by itself
     refs = emulator.submit(3)
-    original = BatchEndpoints.get
+    original = BatchEndpoints.asking
 
     def spoilt(self, ref):
         if ref.id == refs[0].id:
             raise KeyError("a bug")
         return original(self, ref)
 
-    monkeypatch.setattr(BatchEndpoints, "get", spoilt)
+    monkeypatch.setattr(BatchEndpoints, "asking", spoilt)
 
     async def story():
         tasks = waits(refs)

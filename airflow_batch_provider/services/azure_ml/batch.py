@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -162,16 +163,30 @@ class BatchEndpoints:
         The data plane is asked, which spends nothing of Resource Manager's budget, if the scoring URI is
         known; else, and if that does not find it, Resource Manager, which knows every job of the workspace.
         """
+        return self.asking(ref)()
+
+    def asking(self, ref: JobRef) -> Callable[[], Flow[Job]]:
+        """Return what asks for one job, with requests that are built once: httpx takes its time for a URL."""
         scoring_uri = ref.place.get("scoring_uri")
-        if not scoring_uri:
-            return (yield from self._read(ref, ask("GET", self.workspace.url("jobs", ref.id), "arm")))
-        try:
-            return (
-                yield from self._read(ref, ask("GET", f"{scoring_uri}/{segment('job id', ref.id)}", "ml"))
-            )
-        except NotFound:
-            # An endpoint that is gone, or a gateway: the workspace knows whether the job is.
-            return (yield from self._read(ref, ask("GET", self.workspace.url("jobs", ref.id), "arm")))
+
+        @cache
+        def of_data_plane() -> httpx.Request:
+            return ask("GET", f"{scoring_uri}/{segment('job id', ref.id)}", "ml")
+
+        @cache
+        def of_workspace() -> httpx.Request:
+            return ask("GET", self.workspace.url("jobs", ref.id), "arm")
+
+        def get() -> Flow[Job]:
+            if not scoring_uri:
+                return (yield from self._read(ref, of_workspace()))
+            try:
+                return (yield from self._read(ref, of_data_plane()))
+            except NotFound:
+                # An endpoint that is gone, or a gateway: the workspace knows whether the job is.
+                return (yield from self._read(ref, of_workspace()))
+
+        return get
 
     def _read(self, ref: JobRef, request: httpx.Request) -> Flow[Job]:
         doing = f"asking for job {ref.id}"

@@ -78,6 +78,10 @@ class Executions:
         """
         return self.job((yield from self.describe(ref)), ref)
 
+    def asking(self, ref: JobRef) -> Callable[[], Flow[Job]]:
+        """Return what asks for one execution; each request is signed anew, so nothing is prepared."""
+        return lambda: self.get(ref)
+
     def describe(self, ref: JobRef) -> Flow[dict[str, Any]]:
         """Return an execution as the service describes it.
 
