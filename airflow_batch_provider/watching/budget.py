@@ -113,6 +113,12 @@ class Budget:
         self._bucket.spend(now)
         return now
 
+    def spend(self) -> float:
+        """Take note of a request that is sent without waiting; return when that was."""
+        now = self._clock()
+        self._bucket.spend(now)
+        return now
+
     async def _queue(self) -> float:
         async with self._turn:
             while delay := self._bucket.delay(self._clock()):  # noqa: ASYNC110  # only time changes it

@@ -16,6 +16,13 @@ import httpx
 
 from airflow_batch_provider.watching.wire import Connection, connect
 
+_IDLE_SECONDS = 60.0
+"""For which a connection is kept that nobody uses: longer than most intervals between polls, shorter than
+load balancers do."""
+_YOUNG_SECONDS = 3.0
+"""For which it takes a request that must not be lost: the server may be closing a connection that lies idle
+just when the request is sent, and whether it was carried out would not be known."""
+
 
 class IdleConnections(httpx.AsyncBaseTransport):
     """Keeps connections that lie idle, for whoever asks the same host next.
@@ -33,11 +40,13 @@ class IdleConnections(httpx.AsyncBaseTransport):
         """Send a request and read the whole answer."""
         url = request.url
         idle = self._idle.setdefault((url.scheme, url.netloc), [])
-        connection = _usable(idle) or await connect(url, self._tls, request.extensions["timeout"]["connect"])
+        connection = _usable(idle, _idle_for(request))
+        if connection is None:
+            connection = await connect(url, self._tls, request.extensions["timeout"]["connect"])
         response = await connection.exchange(request)
         if self._closed:
             connection.close()
-        elif connection.is_usable:
+        elif connection.is_usable(_IDLE_SECONDS):
             idle.append(connection)
         return response
 
@@ -50,11 +59,18 @@ class IdleConnections(httpx.AsyncBaseTransport):
         await asyncio.sleep(0)  # in which the loop closes the sockets
 
 
-def _usable(idle: list[Connection]) -> Connection | None:
+def _idle_for(request: httpx.Request) -> float:
+    return _YOUNG_SECONDS if request.method in ("POST", "PATCH") else _IDLE_SECONDS
+
+
+def _usable(idle: list[Connection], seconds: float) -> Connection | None:
     while idle:
         connection = idle.pop()
-        if connection.is_usable:
-            return connection
+        if connection.is_usable(_IDLE_SECONDS):
+            if connection.is_usable(seconds):
+                return connection
+            idle.append(connection)  # For others; all before it are older still.
+            return None
         connection.close()
     return None
 
