@@ -16,9 +16,6 @@ import httpx
 
 from airflow_batch_provider.watching.wire import Connection, connect
 
-_IDLE_SECONDS = 60.0
-"""For which a connection is kept that nobody uses: longer than most intervals between polls, shorter than
-load balancers do."""
 _YOUNG_SECONDS = 3.0
 """For which it takes a request that must not be lost: the server may be closing a connection that lies idle
 just when the request is sent, and whether it was carried out would not be known."""
@@ -40,13 +37,13 @@ class IdleConnections(httpx.AsyncBaseTransport):
         """Send a request and read the whole answer."""
         url = request.url
         idle = self._idle.setdefault((url.scheme, url.netloc), [])
-        connection = _usable(idle, _idle_for(request))
+        connection = _usable(idle, young=request.method in ("POST", "PATCH"))
         if connection is None:
             connection = await connect(url, self._tls, request.extensions["timeout"]["connect"])
         response = await connection.exchange(request)
         if self._closed:
             connection.close()
-        elif connection.is_usable(_IDLE_SECONDS):
+        elif connection.is_usable:
             idle.append(connection)
         return response
 
@@ -59,18 +56,13 @@ class IdleConnections(httpx.AsyncBaseTransport):
         await asyncio.sleep(0)  # in which the loop closes the sockets
 
 
-def _idle_for(request: httpx.Request) -> float:
-    return _YOUNG_SECONDS if request.method in ("POST", "PATCH") else _IDLE_SECONDS
-
-
-def _usable(idle: list[Connection], seconds: float) -> Connection | None:
+def _usable(idle: list[Connection], *, young: bool) -> Connection | None:
     while idle:
+        if young and idle[-1].idle_seconds >= _YOUNG_SECONDS:
+            return None  # All others are older still.
         connection = idle.pop()
-        if connection.is_usable(_IDLE_SECONDS):
-            if connection.is_usable(seconds):
-                return connection
-            idle.append(connection)  # For others; all before it are older still.
-            return None
+        if connection.is_usable:
+            return connection
         connection.close()
     return None
 

@@ -55,13 +55,9 @@ class Lane:
         self._budget = budget
         self._other = other
 
-    async def admit(self) -> float:
-        """Wait until a request may be sent; return when that was."""
-        return await self._budget.admit()
-
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send a request when its turn has come."""
-        sent_at = await self.admit()
+        sent_at = await self._budget.admit()
         response = await self._client.send(request)
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
             seconds = retry_after(response)
@@ -70,12 +66,25 @@ class Lane:
         return response
 
 
-class PromptLane(Lane):
-    """Sends requests at once: of work that waited for the budget before it began."""
+class PromptLane:
+    """Sends requests at once, and has all others pause when it is told to.
 
-    async def admit(self) -> float:
-        """Return when a request is sent, which is now."""
-        return self._budget.spend()
+    Args:
+        client: Sends them.
+        budgets: Of the connection's other requests.
+    """
+
+    def __init__(self, client: PollingClient, *budgets: Budget) -> None:
+        self._client = client
+        self._budgets = budgets
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; whoever asks waits itself before it asks again."""
+        response = await self._client.send(request)
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            for budget in self._budgets:
+                budget.hold(retry_after(response))
+        return response
 
 
 class Link:
@@ -94,7 +103,7 @@ class Link:
         self.read_at = time.monotonic()
         self._client = client
         self._polls, self._rest = Lane(client, polls, rest), Lane(client, rest, polls)
-        self._prompt = PromptLane(client, rest, polls)
+        self._prompt = PromptLane(client, polls, rest)
         self._users = 0
         self._retired = False
 
@@ -106,7 +115,6 @@ class Link:
     async def submit(self, flow: Flow[T], store: drive.AsyncRecordStore, turns: Turns) -> T:
         """Carry out a flow that keeps a record, when its turn has come."""
         async with self._used(), turns.turn() as pause:
-            await self._rest.admit()
             return await drive.arun(flow, self._prompt, store=store, sleep=pause)
 
     @asynccontextmanager

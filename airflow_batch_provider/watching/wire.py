@@ -11,6 +11,10 @@ import httpx
 
 from airflow_batch_provider.bounds import bounded
 
+_IDLE_SECONDS = 60.0
+"""For which a connection is kept that nobody uses: longer than most intervals between polls, shorter than
+load balancers do."""
+
 
 class Connection(asyncio.Protocol):
     """Carries one request after the other; made by `connect`."""
@@ -117,10 +121,16 @@ class Connection(asyncio.Protocol):
             head.status_code, headers=head.headers.raw_items(), stream=body, request=request
         )
 
-    def is_usable(self, seconds: float) -> bool:
-        """Say whether it can carry one more request, if it may have been idle for so many seconds."""
-        is_fresh = self._loop.time() - self._heard_at < seconds
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can carry one more request."""
+        is_fresh = self._loop.time() - self._heard_at < _IDLE_SECONDS
         return is_fresh and not self._lost and not self._transport.is_closing()
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long nothing has come."""
+        return self._loop.time() - self._heard_at
 
     def close(self) -> None:
         """Close the connection."""
