@@ -13,7 +13,7 @@ from airflow_batch_provider.checks import not_negative, positive
 from airflow_batch_provider.errors import BatchError, JobTimedOut
 from airflow_batch_provider.flow import Flow
 from airflow_batch_provider.hooks import hook_for
-from airflow_batch_provider.jobs import Accepted, Job, JobRef, Policy, TaskIdentity, submit_once
+from airflow_batch_provider.jobs import Accepted, Job, JobRef, Policy, Service, TaskIdentity, submit_once
 from airflow_batch_provider.masking import mask_signatures
 from airflow_batch_provider.triggers.jobs import JobTrigger, error_in
 from airflow_batch_provider.triggers.records import XComRecords, forget, push
@@ -21,6 +21,7 @@ from airflow_batch_provider.triggers.rendering import render
 from airflow_batch_provider.triggers.task_state import ended_by_user, task_state
 from airflow_batch_provider.triggers.try_records import TryRecords
 from airflow_batch_provider.triggers.xcoms import finding
+from airflow_batch_provider.watching import shared_connection
 
 _SUBMIT_SECONDS = 15.0
 
@@ -115,14 +116,16 @@ class RunJobTrigger(BaseTrigger):
 
     async def _job(self, records: TryRecords) -> Job:
         fields = await self._rendered()
-        if (ref := records.ref) is not None:
-            self.log.info("Goes on with job %s: %s", ref.id, ref.url)
-            self._waiting = self._waiter(ref, fields)
-        else:
-            self._submitting = asyncio.ensure_future(self._submitted(records, fields))
-            # A request that is under way goes on when the task is killed, so that its job can be cancelled.
-            self._waiting = await asyncio.shield(self._submitting)
-        return await self._waited(self._waiting)
+        async with shared_connection(self.service, fields["conn_id"], fields["place"]):
+            if (ref := records.ref) is not None:
+                self.log.info("Goes on with job %s: %s", ref.id, ref.url)
+                self._waiting = self._waiter(ref, fields)
+            else:
+                self._submitting = asyncio.ensure_future(self._submitted(records, fields))
+                # A request that is under way goes on when the task is killed, so that its job can be
+                # cancelled.
+                self._waiting = await asyncio.shield(self._submitting)
+            return await self._waited(self._waiting)
 
     # --- What is asked for
 
@@ -157,11 +160,14 @@ class RunJobTrigger(BaseTrigger):
     async def _submitted(self, records: TryRecords, fields: Mapping[str, Any]) -> JobTrigger:
         hook: Any = hook_for(self.service, fields["conn_id"], fields["place"])
         order = hook.order(**fields["order"])
-        await hook.aopen()
         if records.again:
             await self._forget_xcoms()
-        flow = self._submission(hook, order, records, fields["outage_tolerance"])
-        accepted: Accepted = await hook.arun(flow, store=records)
+        # Its own use of it: a submission goes on when the task is killed.
+        async with shared_connection(self.service, fields["conn_id"], fields["place"]) as connection:
+            accepted = await connection.submit(
+                lambda service: self._submission(service, order, records, fields["outage_tolerance"]),
+                store=records,
+            )
         ref, job = accepted.ref, accepted.job
         await records.take(ref)
         how = "Took up" if accepted.taken_up else "Submitted"
@@ -169,15 +175,17 @@ class RunJobTrigger(BaseTrigger):
         await self._push(ref)
         return self._waiter(ref, fields)
 
-    def _submission(self, hook: Any, order: Any, records: TryRecords, tolerance: float) -> Flow[Accepted]:
+    def _submission(
+        self, service: Service, order: Any, records: TryRecords, tolerance: float
+    ) -> Flow[Accepted]:
         task = self._identity(records)
         policy = Policy(**self.policy, outage_tolerance=tolerance)
-        flow = submit_once(hook.service, order, task, policy)
+        flow = submit_once(service, order, task, policy)
         if not self.rerun_failed:
             return flow
         from airflow_batch_provider.hooks.modelarts import rerun_or
 
-        return rerun_or(flow, hook.service, task, tolerance)
+        return rerun_or(flow, service, task, tolerance)
 
     async def _push(self, ref: JobRef) -> None:
         try:

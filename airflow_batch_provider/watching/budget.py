@@ -7,6 +7,10 @@ import time
 from collections.abc import Callable
 
 _LEAST_RATE = 0.5
+_USUAL_RATE = 10.0
+"""Fewer requests a second are sent only if many of the latest were refused, not for a few refusals."""
+_MANY = 0.15
+_LATEST = 20
 _BURST_SECONDS = 1.0
 _UNASKED_HOLD = 1.0
 _RECENT = 2.0
@@ -20,7 +24,8 @@ class Bucket:
     """Says when the next request may be sent. Pure: it is told the time.
 
     A refusal for too many requests halves the rate, once for all the requests that were under way together.
-    It comes back within seconds to four fifths of what was refused, and slowly beyond.
+    It comes back within seconds to four fifths of what was refused, and slowly beyond. While few of the
+    latest requests were refused, it is not taken to have been too high below `_USUAL_RATE`.
 
     Args:
         rate: Requests per second, at most; 0 for no limit, until the service sets one.
@@ -33,6 +38,7 @@ class Bucket:
         self._tokens = self._most()
         self._as_of = self._grown_at = self._slowed_at = self._held_until = now
         self._second = (now, 0, 0)
+        self._refused_share = 0.0
 
     def delay(self, now: float) -> float:
         """Return the seconds until a request may be sent, 0 if one may now."""
@@ -44,6 +50,7 @@ class Bucket:
         """Take note that a request is sent."""
         self._refill(now)
         self._tokens -= 1.0
+        self._refused_share *= 1 - 1 / _LATEST
         since, count, before = self._second
         if now - since >= 1.0:
             since, count, before = now, 0, count if now - since < _RECENT else 0
@@ -63,15 +70,21 @@ class Bucket:
             seconds: How long the service asks to wait, if it says so.
         """
         self.hold(now, seconds)
+        self._refused_share = min(1.0, self._refused_share + 1 / _LATEST)
         if sent_at < self._slowed_at:
             return  # It was under way when the rate was lowered.
         self._refill(now)
         refused = max(1.0, *self._second[1:])
         refused = min(refused, self.rate) if self.rate else refused
-        self.rate = max(_LEAST_RATE, refused / 2)
-        self._ceiling = max(_LEAST_RATE, refused * _SAFE)
+        least = self._least()
+        self.rate = max(least, refused / 2)
+        self._ceiling = max(least, refused * _SAFE)
         self._tokens = min(self._tokens, 1.0)
         self._slowed_at = self._grown_at = self._held_until
+
+    def _least(self) -> float:
+        usual = _LEAST_RATE if self._refused_share > _MANY else _USUAL_RATE
+        return min(usual, self._full_rate or usual)
 
     def _most(self) -> float:
         return max(1.0, self.rate * _BURST_SECONDS)

@@ -16,6 +16,10 @@ import httpx
 
 from airflow_batch_provider.watching.wire import Connection, connect
 
+_YOUNG_SECONDS = 3.0
+"""For which it takes a request that must not be lost: the server may be closing a connection that lies idle
+just when the request is sent, and whether it was carried out would not be known."""
+
 
 class IdleConnections(httpx.AsyncBaseTransport):
     """Keeps connections that lie idle, for whoever asks the same host next.
@@ -33,7 +37,9 @@ class IdleConnections(httpx.AsyncBaseTransport):
         """Send a request and read the whole answer."""
         url = request.url
         idle = self._idle.setdefault((url.scheme, url.netloc), [])
-        connection = _usable(idle) or await connect(url, self._tls, request.extensions["timeout"]["connect"])
+        connection = _usable(idle, young=request.method in ("POST", "PATCH"))
+        if connection is None:
+            connection = await connect(url, self._tls, request.extensions["timeout"]["connect"])
         response = await connection.exchange(request)
         if self._closed:
             connection.close()
@@ -50,8 +56,10 @@ class IdleConnections(httpx.AsyncBaseTransport):
         await asyncio.sleep(0)  # in which the loop closes the sockets
 
 
-def _usable(idle: list[Connection]) -> Connection | None:
+def _usable(idle: list[Connection], *, young: bool) -> Connection | None:
     while idle:
+        if young and idle[-1].idle_seconds >= _YOUNG_SECONDS:
+            return None  # All others are older still.
         connection = idle.pop()
         if connection.is_usable:
             return connection

@@ -7,8 +7,8 @@ import contextvars
 import copy
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import httpx
@@ -21,6 +21,7 @@ from airflow_batch_provider.hooks import hook_for
 from airflow_batch_provider.jobs import Service
 from airflow_batch_provider.watching.budget import Budget
 from airflow_batch_provider.watching.client import PollingClient
+from airflow_batch_provider.watching.turns import Turns
 
 T = TypeVar("T")
 
@@ -65,6 +66,27 @@ class Lane:
         return response
 
 
+class PromptLane:
+    """Sends requests at once, and has all others pause when it is told to.
+
+    Args:
+        client: Sends them.
+        budgets: Of the connection's other requests.
+    """
+
+    def __init__(self, client: PollingClient, *budgets: Budget) -> None:
+        self._client = client
+        self._budgets = budgets
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; whoever asks waits itself before it asks again."""
+        response = await self._client.send(request)
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            for budget in self._budgets:
+                budget.hold(retry_after(response))
+        return response
+
+
 class Link:
     """A connection as it was read, with an open client.
 
@@ -81,14 +103,25 @@ class Link:
         self.read_at = time.monotonic()
         self._client = client
         self._polls, self._rest = Lane(client, polls, rest), Lane(client, rest, polls)
+        self._prompt = PromptLane(client, polls, rest)
         self._users = 0
         self._retired = False
 
     async def run(self, flow: Flow[T], *, polls: bool) -> T:
         """Carry out a flow."""
+        async with self._used():
+            return await drive.arun(flow, self._polls if polls else self._rest)
+
+    async def submit(self, flow: Flow[T], store: drive.AsyncRecordStore, turns: Turns) -> T:
+        """Carry out a flow that keeps a record, when its turn has come."""
+        async with self._used(), turns.turn() as pause:
+            return await drive.arun(flow, self._prompt, store=store, sleep=pause)
+
+    @asynccontextmanager
+    async def _used(self) -> AsyncIterator[None]:
         self._users += 1
         try:
-            return await drive.arun(flow, self._polls if polls else self._rest)
+            yield
         finally:
             self._users -= 1
             if self._retired and not self._users:
@@ -115,6 +148,7 @@ class SharedConnection:
         rate = conf.getfloat("airflow_batch_provider", "polls_per_second", fallback=10.0)
         # What is asked at the end of jobs has no limit, until the service sets one.
         self._budgets = Budget(rate), Budget(0.0)
+        self._turns = Turns(drive.IN_FLIGHT)
         self._link: Link | None = None
         self._reading: asyncio.Task[Link] | None = None
         self._read_at = float("-inf")
@@ -132,22 +166,38 @@ class SharedConnection:
         """
         return await self._ask(make, polls=False)
 
+    async def submit(self, make: Callable[[Service], Flow[T]], store: drive.AsyncRecordStore) -> T:
+        """Carry out a flow that keeps a record, when its turn has come; see `ask`.
+
+        Args:
+            make: Makes the flow, which goes on from the record where one before it has ended.
+            store: Keeps the record.
+        """
+        return await self._carry_out(
+            lambda link: link.submit(make(link.service), store, self._turns), only_refusals=False
+        )
+
     async def service(self) -> Service:
         """Return the connection's service."""
         return (await self._current()).service
 
     async def _ask(self, make: Callable[[Service], Flow[T]], *, polls: bool) -> T:
+        # While polling, that a job is not found is no news of the connection.
+        return await self._carry_out(
+            lambda link: link.run(make(link.service), polls=polls), only_refusals=polls
+        )
+
+    async def _carry_out(self, work: Callable[[Link], Awaitable[T]], *, only_refusals: bool) -> T:
         link = await self._current()
         try:
-            return await link.run(make(link.service), polls=polls)
+            return await work(link)
         except _STALE as error:
-            # While polling, that a job is not found is no news of the connection.
-            if polls and not isinstance(error, AuthenticationFailed):
+            if only_refusals and not isinstance(error, AuthenticationFailed):
                 raise
             changed = await self._changed(link)
             if changed is None:
                 raise
-        return await changed.run(make(changed.service), polls=polls)
+        return await work(changed)
 
     async def _current(self) -> Link:
         link = self._link

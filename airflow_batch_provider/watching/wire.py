@@ -168,6 +168,11 @@ class Connection(asyncio.Protocol):
         is_fresh = self._loop.time() - self._heard_at < _IDLE_SECONDS
         return is_fresh and not self._lost and not self._transport.is_closing()
 
+    @property
+    def idle_seconds(self) -> float:
+        """For how long nothing has come."""
+        return self._loop.time() - self._heard_at
+
     def close(self) -> None:
         """Close the connection."""
         self._stop_timer()

@@ -10,6 +10,9 @@ from airflow_batch_provider.emulator.server import Emulator
 from airflow_batch_provider.hooks.azure_ml import AzureMLHook
 from airflow_batch_provider.hooks.base import BatchHook
 from airflow_batch_provider.hooks.modelarts import ModelArtsHook
+from airflow_batch_provider.operators.azure_ml import AzureMLBatchEndpointOperator
+from airflow_batch_provider.operators.base import BatchOperator
+from airflow_batch_provider.operators.modelarts import ModelArtsWorkflowOperator
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,9 @@ class ServiceUnderTest:
         settings: Of the emulator: half of the markers get lost, and nothing helps against duplicates.
         connection: Returns the Airflow connection, with credentials that can expire.
         hook: Its hook, with the default connection.
-        order: Returns the order of a job that reads a folder, as arguments of the hook's ``order``.
+        operator: Runs one of its jobs.
+        order: Returns the order of a job that reads a folder, as arguments of the hook's ``order``, which are
+            the operator's, too.
         read: Returns the folder that a job in the emulator's list of jobs was given.
         done: The status of a job that succeeded.
     """
@@ -32,6 +37,7 @@ class ServiceUnderTest:
     settings: dict[str, Any]
     connection: Callable[[Emulator], dict[str, Any]]
     hook: type[BatchHook]
+    operator: type[BatchOperator]
     order: Callable[[str], dict[str, Any]]
     read: Callable[[dict[str, Any]], str]
     done: str
@@ -54,6 +60,7 @@ endpoints:
     settings={"drop_tags": 0.5, "repeatability_dedupe": False},
     connection=Emulator.airflow_connection,
     hook=AzureMLHook,
+    operator=AzureMLBatchEndpointOperator,
     order=lambda folder: {
         "endpoint_name": "busy",
         "input": {"type": "uri_folder", "path": f"azureml://datastores/workspaceblobstore/paths/{folder}"},
@@ -82,6 +89,7 @@ modelarts:
     settings={"drop_labels": 0.5},
     connection=_with_token,
     hook=ModelArtsHook,
+    operator=ModelArtsWorkflowOperator,
     order=lambda folder: {"workflow_name": "busy", "data": {"rows": f"obs://lab/{folder}"}},
     read=lambda job: str(job["data"]["rows"]["obs_url"]).removeprefix("/lab/").rstrip("/"),
     done="completed",

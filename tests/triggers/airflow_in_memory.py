@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-import httpx
 from airflow.sdk.execution_time import comms, task_runner
 
 from airflow_batch_provider.triggers.run_job import RunJobTrigger
+from airflow_batch_provider.watching.client import PollingClient
 from tests.secret_scan import look
 
 
@@ -22,15 +22,16 @@ class Death(BaseException):
 
 @dataclass
 class Plan:
-    """When to die: at which word, counted from 1, and whether the word has its effect first."""
+    """When to die: at which word, counted from 1 or by its beginning, and whether it has its effect first."""
 
-    at: int = 0
+    at: int | str = 0
     effect: bool = False
     said: list[str] = field(default_factory=list)
 
     async def step(self, what, do):
         self.said.append(what)
-        if len(self.said) != self.at:
+        is_it = what.startswith(self.at) if isinstance(self.at, str) else len(self.said) == self.at
+        if not is_it:
             return await do()
         if self.effect:
             await do()
@@ -59,6 +60,8 @@ class Airflow:
             return comms.TaskStatesResult(task_states={run_id: {"task": self.states[run_id]}})
         if isinstance(message, comms.GetDRCount):
             return comms.DRCount(count=1)
+        if isinstance(message, comms.MaskSecret):
+            return comms.OKResponse(ok=True)
         mine = self.xcoms[message.run_id]
         if isinstance(message, comms.SetXCom):
             look(f"XCom {message.key}", json.dumps(message.value))
@@ -73,13 +76,13 @@ class Airflow:
     def use(self, monkeypatch: Any) -> Airflow:
         """Be the Airflow of all triggers from now on, and have their requests be words, too."""
         monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", self, raising=False)
-        send = httpx.AsyncClient.send
+        send = PollingClient.send
 
-        async def step(client: Any, request: Any, **options: Any) -> Any:
+        async def step(client: Any, request: Any) -> Any:
             what = f"{request.method} {request.url.path}"
-            return await (PLAN.get() or Plan()).step(what, lambda: send(client, request, **options))
+            return await (PLAN.get() or Plan()).step(what, lambda: send(client, request))
 
-        monkeypatch.setattr(httpx.AsyncClient, "send", step)
+        monkeypatch.setattr(PollingClient, "send", step)
         return self
 
 

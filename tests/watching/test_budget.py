@@ -131,7 +131,7 @@ def test_what_was_sent_long_ago_does_not_count():
     bucket.spend(50.0)
     bucket.slow(50.0, 50.0, 0.0)
 
-    assert bucket.rate == 0.5
+    assert bucket.rate == 10
 
 
 def test_the_rate_never_falls_to_nothing():
@@ -141,3 +141,36 @@ def test_the_rate_never_falls_to_nothing():
         bucket.slow(2.0 * number, 2.0 * number, 1.0)
 
     assert bucket.rate == 0.5
+
+
+def served(limit, seconds, refuses):
+    """Send as fast as a bucket without a limit allows; return the rate of the last half that was served."""
+    bucket, now, times, tokens = Bucket(0, 0.0), 0.0, [], limit
+    while now < seconds:
+        tokens = min(limit, tokens + limit * 0.01)
+        if not bucket.delay(now):
+            bucket.spend(now)
+            if refuses(tokens, len(times)):
+                bucket.slow(now, now, 1.0)
+                times.append(0.0)
+            else:
+                tokens -= 1
+                times.append(now)
+        now += 0.01
+    return sum(at > seconds / 2 for at in times) / (seconds / 2), times.count(0.0)
+
+
+def test_a_few_refusals_among_many_requests_do_not_slow_everything_down():
+    """One in twenty is refused however slowly they come: that is no matter of the rate."""
+    rate, _ = served(1e9, 600.0, lambda _, number: number % 20 == 19)
+
+    assert rate > 5
+
+
+@pytest.mark.parametrize("limit", [1, 4, 25])
+def test_a_service_that_takes_less_is_found_out(limit):
+    """However few requests it answers, most that are sent are answered."""
+    rate, refused = served(limit, 600.0, lambda tokens, _: tokens < 1)
+
+    assert 0.4 * limit <= rate <= limit
+    assert refused < 0.1 * 600 * limit
