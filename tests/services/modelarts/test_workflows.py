@@ -19,7 +19,21 @@ from airflow_batch_provider.services.modelarts.refs import Ref, overridden, pars
 from airflow_batch_provider.services.modelarts.starting import start
 from airflow_batch_provider.services.modelarts.workflows import Workflows
 
-from .script import BASE, EXAMPLE, GONE, HTML, PROJECT, WORKFLOW_ID, items, ok, play, refused, workflow
+from .script import (
+    BASE,
+    EXAMPLE,
+    GONE,
+    HTML,
+    PROJECT,
+    REF,
+    SERVICE,
+    WORKFLOW_ID,
+    items,
+    ok,
+    play,
+    refused,
+    workflow,
+)
 
 WORKFLOWS = Workflows(PROJECT)
 IN_WORKSPACE = Workflows(Project(PROJECT.endpoints, "cn-north-4", "p1", "7"))
@@ -99,6 +113,24 @@ def test_what_is_not_there_is_told():
     assert isinstance(play(WORKFLOWS.get(WORKFLOW_ID), [ok({"x": 1})]).raised, UnexpectedAnswer)
 
 
+@pytest.mark.parametrize(
+    ("flow", "code", "says"),
+    [
+        (WORKFLOWS.get(WORKFLOW_ID), GONE["workflow"], "Check workflow_id"),
+        (SERVICE.get(REF), GONE["execution"], "Check execution_id"),
+    ],
+)
+def test_an_id_that_nothing_has_is_told_with_its_field(flow, code, says):
+    """The value is in what was asked; the fix names the field and what else may be wrong."""
+    error = play(flow, [refused(400, code, "It was not found.")]).raised
+
+    assert isinstance(error, NotFound)
+    assert WORKFLOW_ID in str(error) or REF.id in str(error)
+    assert error.fix.startswith(says)
+    assert "region" in error.fix
+    assert "project" in error.fix
+
+
 def test_a_name_with_half_a_character_cannot_be_asked_for():
     """What no URL can carry is refused with its value."""
     assert isinstance(play(WORKFLOWS.list(name="\ud800")).raised, InvalidInput)
@@ -136,6 +168,21 @@ REFUSED = {
     ),
     "parameters": ({"workflow_name": "a", "parameters": ["x"]}, "parameters is ['x'].", "Give a mapping"),
     "parameter name": ({"workflow_name": "a", "parameters": {3: 1}}, "parameters has the name 3.", "texts"),
+    "data elsewhere": (
+        {"workflow_name": "a", "data": {"in": "s3://"}},
+        "data['in'] is 's3://', which is not a path of OBS.",
+        "obs://bucket/folder/",
+    ),
+    "data of another scheme": (
+        {"workflow_name": "a", "data": {"in": {"obs_url": "https://bucket/x"}}},
+        "data['in'].obs_url is 'https://bucket/x', which is not a path of OBS.",
+        "obs://bucket/folder/",
+    ),
+    "data that a template left empty": (
+        {"workflow_name": "a", "data": {"in": "None"}},
+        f"data['in'] is 'None', which is not a path of OBS. {RENDERED}",
+        "obs://bucket/folder/",
+    ),
     "data name": ({"workflow_name": "a", "data": {"": "/b"}}, "data has the name ''.", "texts"),
 }
 
@@ -384,7 +431,8 @@ def test_places_in_obs():
     """Both spellings name the same place; the bucket is a subdomain except on this machine."""
     assert obs.bucket_and_key("obs://bucket/a/b/") == obs.bucket_and_key("/bucket/a/b/") == ("bucket", "a/b/")
     assert obs.bucket_and_key("/bucket") == ("bucket", "")
-    assert obs.bucket_and_key("https://bucket/x") is None
+    with pytest.raises(InvalidInput, match="path is 'https://bucket/x', which is not a path of OBS"):
+        obs.bucket_and_key("https://bucket/x")
     assert (obs.uri("/bucket/x"), obs.api_path("obs://bucket/x")) == ("obs://bucket/x", "/bucket/x")
     assert obs.url("/bucket/x y", "http://127.0.0.1:1") == "http://127.0.0.1:1/bucket/x%20y"
 
