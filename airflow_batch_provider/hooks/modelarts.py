@@ -95,7 +95,9 @@ class ModelArtsHook(BatchHook):
     @cached_property
     def service(self) -> ModelArtsWorkflows:
         """The workflows of the connection's project, and their executions."""
-        return ModelArtsWorkflows(self.connection.project(), ids=_project_ids(self.connection))
+        return ModelArtsWorkflows(
+            self.connection.project(), ids=_project_ids(self.connection), tell=self.log.info
+        )
 
     def _client_options(self) -> dict[str, Any]:
         return options_with(modelarts_auth(self.connection), self.connection)

@@ -93,7 +93,9 @@ class ModelArtsWorkflows(Actions):
 
     def _workflow(self, order: Start) -> Flow[dict[str, Any]]:
         if order.workflow:
-            workflow, _ = yield from self.workflows.ensure(order.workflow)
+            workflow, created = yield from self.workflows.ensure(order.workflow)
+            known = f"workflow {workflow.get('workflow_id')}, {order.workflow.name!r}"
+            self.tell(f"Created {known}." if created else f"Found {known}; its definition was left as it is.")
         elif order.workflow_name:
             workflow = yield from self.workflows.find(order.workflow_name)
         else:

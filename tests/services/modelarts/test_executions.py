@@ -168,10 +168,17 @@ def test_a_definition_is_created_unless_its_name_exists():
     order = start(workflow={"name": "digits", "steps": [{"name": "a", "type": "job"}]})
     row = {"name": "digits", "workflow_id": WORKFLOW_ID}
     taken = play(SERVICE.plan(order), [items(row), ok(workflow())])
-    created = play(SERVICE.plan(order), [items(), ok(row, 201), ok(workflow())])
+    told = []
+    service = replace(SERVICE, tell=told.append)
+    created = play(service.plan(order), [items(), ok(row, 201), items(row), ok(workflow())])
+    play(service.plan(order), [items(row), ok(workflow())])
 
     assert taken.asked == [("GET", BASE), LOOK]
-    assert created.asked == [("GET", BASE), ("POST", BASE), LOOK]
+    assert created.asked == [("GET", BASE), ("POST", BASE), ("GET", BASE), LOOK]
+    assert told == [
+        f"Created workflow {WORKFLOW_ID}, 'digits'.",
+        f"Found workflow {WORKFLOW_ID}, 'digits'; its definition was left as it is.",
+    ]
 
 
 SCENES = {"policy": {"scenes": [{"id": "s-1", "name": "quick"}, {"id": "s-2"}]}}

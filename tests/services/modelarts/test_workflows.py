@@ -71,9 +71,74 @@ def test_a_creation_is_sent_once(lost):
 def test_a_workflow_is_ensured():
     """One of this name is taken as it is; several are refused; a refusal is told."""
     assert play(WORKFLOWS.ensure(ORDER), [items(ROW)]).returned == (ROW, False)
-    assert play(WORKFLOWS.ensure(ORDER), [items(), ok(ROW, 201)]).returned == (ROW, True)
-    assert isinstance(play(WORKFLOWS.ensure(ORDER), [items(ROW, ROW)]).raised, InvalidInput)
+    assert play(WORKFLOWS.ensure(ORDER), [items(), ok(ROW, 201), items(ROW)]).returned == (ROW, True)
+    assert play(WORKFLOWS.ensure(ORDER), [items(), ok(ROW, 201), items()]).returned == (ROW, True)
+    assert isinstance(play(WORKFLOWS.find(ORDER.name), [items(ROW, ROW)]).raised, InvalidInput)
     assert isinstance(play(WORKFLOWS.create(ORDER), [refused(400)]).raised, BadRequest)
+
+
+OTHER_ID = WORKFLOW_ID.replace("f", "e")
+MINE = {**ROW, "created_at": "2022-09-09T11:28:29.639658+08:00"}
+
+
+def created(at, workflow_id=OTHER_ID):
+    return {**ROW, "workflow_id": workflow_id, "created_at": f"2022-09-09T11:28:{at}+08:00"}
+
+
+@pytest.mark.parametrize(
+    ("other", "mine_stays"),
+    [
+        (created("28.7"), False),
+        (created("29.63"), False),
+        (created("29.7"), True),
+        (created("30.1"), True),
+        (created("29.639658"), False),
+        (created("29.639658", "ffffffff-43eb-4ab1-a0b1-9cc584182c60"), True),
+        ({"name": ORDER.name, "created_at": "2021"}, True),
+    ],
+)
+def test_who_creates_a_name_at_the_same_time_as_others_settles_on_the_oldest(other, mine_stays):
+    """All decide alike, by the time and then by the id; one's own that is younger is deleted."""
+    begun = [items(), ok(MINE, 201), items(other, MINE)]
+    rest = [] if mine_stays else [ok(MINE), httpx.Response(204)]
+    told = []
+    played = play(Workflows(PROJECT, tell=told.append).ensure(ORDER), begun + rest)
+
+    assert played.returned == ((MINE, True) if mine_stays else (other, False))
+    assert [asked for asked in played.asked if asked[0] == "DELETE"] == (
+        [] if mine_stays else [("DELETE", f"{BASE}/{WORKFLOW_ID}")]
+    )
+    assert bool(told) != mine_stays
+    assert all(WORKFLOW_ID in line and OTHER_ID in line for line in told)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [ok({**MINE, "run_count": 1})],
+        [ok({**MINE, "latest_execution": {"execution_id": "e"}})],
+        [ok(MINE), refused(403, "ModelArts.0108")],
+        [refused(400, GONE["workflow"])],
+    ],
+)
+def test_ones_own_younger_workflow_stays_if_it_is_used_or_cannot_be_deleted(answers):
+    """The oldest is used all the same, and the log says what is left."""
+    begun, told = [items(), ok(MINE, 201), items(created("28"), MINE)], []
+    played = play(Workflows(PROJECT, tell=told.append).ensure(ORDER), begun + answers)
+
+    assert played.returned == (created("28"), False)
+    assert WORKFLOW_ID in told[0]
+
+
+def test_several_of_one_name_are_looked_at_again_before_they_are_refused():
+    """Who else creates one at this moment deletes it soon; those that stay are the user's to tell apart."""
+    two, one = items(ROW, {**ROW, "workflow_id": OTHER_ID}), items(ROW)
+    settled = play(WORKFLOWS.ensure(ORDER), [two, two, one])
+    stays = play(WORKFLOWS.ensure(ORDER), [two] * 4)
+
+    assert (settled.returned, len(settled.pauses)) == ((ROW, False), 2)
+    assert isinstance(stays.raised, InvalidInput)
+    assert sum(stays.pauses) < 10
 
 
 def test_workflows_are_listed():
