@@ -6,7 +6,7 @@ import re
 import uuid
 from datetime import datetime, timezone
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from starlette.responses import Response, StreamingResponse
 
@@ -115,12 +115,19 @@ def write_of(request: Request, *, body_is_content: bool) -> Write:
     return Write(content, metadata, Conditions.of(headers).check_write)
 
 
-async def receive(request: Request, file: BinaryIO) -> None:
+class Sink(Protocol):
+    """What bodies are written to."""
+
+    def write(self, chunk: bytes, /) -> Any:
+        """Take the next bytes."""
+
+
+async def receive(request: Request, file: Sink) -> None:
     """Write a request's body to a file.
 
     Args:
         request: The request.
-        file: The file.
+        file: The file, or what passes it on.
 
     Raises:
         BlobError: 411, the request does not say how long its body is.

@@ -126,7 +126,7 @@ class Gateway:
             return
         host = HTTPConnection(scope).headers.get("host", "")
         path = planes.canonical_path(planes.storage_path(host, scope["path"]))
-        scope = {**scope, "path": path, "raw_path": path.encode()}
+        scope = {**scope, "path": path, "raw_path": path.encode(), planes.SENT_PATH: scope["raw_path"]}
         plane = planes.plane_of(path)
         if plane == "control":
             await self._app(scope, receive, send)

@@ -6,6 +6,9 @@ import re
 
 from airflow_batch_provider.emulator.ids import PROVIDER
 
+SENT_PATH = "airflow_batch_provider.sent_path"
+"""Key of a request's scope that says which path the client sent, in bytes: that is what it signed."""
+
 _ROOTS = {
     "subscriptions": "arm",
     "endpoints": "batch",
@@ -31,6 +34,7 @@ _FIXED = (
 )
 _CANONICAL = {word.lower(): word for word in _FIXED} | {PROVIDER.lower(): PROVIDER}
 _OBS_HOST = re.compile(r"(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.obs\.", re.IGNORECASE)
+_REGION_IN_HOST = re.compile(r"(?:.*\.)?(?:modelarts|obs)\.(?P<region>[a-z]+-[a-z]+-[0-9]+)\.", re.IGNORECASE)
 _BLOB_HOST = re.compile(r"(?P<account>[a-z0-9]{3,24})\.blob\.", re.IGNORECASE)
 
 
@@ -56,6 +60,12 @@ def canonical_path(path: str) -> str:
         if (index - start) % 2 == 0 or word == PROVIDER.lower():
             segments[index] = _CANONICAL.get(word, segments[index])
     return "/".join(segments)
+
+
+def region_of(host: str) -> str:
+    """Return the region that a host of Huawei Cloud is in; empty for a host that says none."""
+    found = _REGION_IN_HOST.match(host)
+    return found["region"].lower() if found else ""
 
 
 def storage_path(host: str, path: str) -> str:

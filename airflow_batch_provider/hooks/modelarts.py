@@ -25,7 +25,6 @@ from airflow_batch_provider.services.modelarts.project import ProjectIds
 from airflow_batch_provider.services.modelarts.rerunning import rerun_recorded
 from airflow_batch_provider.services.modelarts.starting import Start, start
 from airflow_batch_provider.storage import Files, KeyAccess, obs_files
-from airflow_batch_provider.values import shown
 
 _HOPS: dict[type[BaseException], str] = {
     AuthenticationFailed: "credential, it is not accepted",
@@ -96,7 +95,9 @@ class ModelArtsHook(BatchHook):
     @cached_property
     def service(self) -> ModelArtsWorkflows:
         """The workflows of the connection's project, and their executions."""
-        return ModelArtsWorkflows(self.connection.project(), ids=_project_ids(self.connection))
+        return ModelArtsWorkflows(
+            self.connection.project(), ids=_project_ids(self.connection), tell=self.log.info
+        )
 
     def _client_options(self) -> dict[str, Any]:
         return options_with(modelarts_auth(self.connection), self.connection)
@@ -157,14 +158,7 @@ class ModelArtsHook(BatchHook):
         Raises:
             InvalidInput: It is no such place.
         """
-        place = obs.bucket_and_key(path)
-        if place is None:
-            raise InvalidInput(
-                f"path is {shown(path)}, which is not a path of OBS.",
-                fix="Write obs://bucket/folder/; a bucket's name has 3 to 63 lower-case letters, digits, '-' "
-                "and '.'.",
-            )
-        bucket, key = place
+        bucket, key = obs.bucket_and_key(path)
         return obs_files(
             endpoint_url=self.connection.endpoints.obs,
             region=self.connection.region,

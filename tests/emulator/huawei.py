@@ -10,6 +10,8 @@ from textwrap import dedent
 
 import httpx
 
+from tests.s3_signature import ObsAuth
+
 from .conftest import wait_for
 
 PROJECT = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
@@ -148,7 +150,7 @@ class Huawei:
         return self.call("POST", path, json={"action_name": action} | body)
 
     def object(self, place) -> httpx.Response:
-        return self.http.get(f"/obs/{place}", headers={"Authorization": f"OBS {ACCESS}:x"})
+        return self.http.get(f"/obs/{place}", auth=ObsAuth(ACCESS, SECRET))
 
     def journal_of(self, execution):
         (found,) = self.http.get("/_emulator/jobs", params={"id": execution}).json()["jobs"]

@@ -146,6 +146,18 @@ class TestToken:
 
         assert huawei.http.get(huawei.root, headers=token).status_code == 401
 
+    def test_opens_its_project_in_its_region_only(self, huawei):
+        answers = {
+            region: huawei.http.get(
+                huawei.root, headers=huawei.token | {"Host": f"modelarts.{region}.myhuaweicloud.com"}
+            )
+            for region in ("cn-north-4", "cn-east-3")
+        }
+
+        told = answers["cn-east-3"]
+        assert answers["cn-north-4"].status_code == 200
+        assert (told.status_code, told.json()["error_code"]) == (403, "ModelArts.0210")
+
     def test_opens_no_other_project(self, huawei):
         answer = huawei.http.get("/v2/another/workflows", headers=huawei.token)
 

@@ -8,9 +8,10 @@ import psutil
 import pytest
 
 from airflow_batch_provider.emulator.server import Emulator
+from tests.s3_signature import ObsAuth
 
 from .conftest import wait_for
-from .huawei import Huawei, find, job, statuses, write_cloud
+from .huawei import ACCESS, SECRET, Huawei, find, job, statuses, write_cloud
 from .test_cli import emulator
 
 SUM_OF_SQUARES = "14"
@@ -85,9 +86,7 @@ class TestRun:
         second["inputs"][0] = {"name": "data_url", "type": "obs", "data": "$ref/consumptions/first/train_url"}
         second["properties"]["algorithm"]["boot_file"] = "/lab/code/list.py"
         listing = b"import sys, os\nprint(sorted(os.listdir(sys.argv[1].partition('=')[2])))\n"
-        huawei.http.put(
-            "/obs/lab/code/list.py", content=listing, headers={"Authorization": "OBS EMULATORACCESSKEY000:x"}
-        )
+        huawei.http.put("/obs/lab/code/list.py", content=listing, auth=ObsAuth(ACCESS, SECRET))
         workflow = huawei.create(
             first,
             check,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import uuid4
 
@@ -15,6 +16,8 @@ from airflow_batch_provider.hooks.modelarts import ModelArtsHook
 from airflow_batch_provider.operators.modelarts import ModelArtsWorkflowOperator
 from airflow_batch_provider.sensors import BatchOutputSensor
 from tests.secret_scan import IAM_PASSWORD, SECRET_KEY
+
+from .conftest import Task
 
 START = {"method": "POST", "path": "/executions$"}
 POLL = {"method": "GET", "path": "/executions/[^/]+$"}
@@ -589,3 +592,27 @@ def test_secrets_are_shown_nowhere(modelarts, task):
     if hook.connection.auth == "token":
         secrets.add(iam_tokens_of(hook.connection).get("Huawei Cloud").value)
     assert not [secret for secret in secrets if secret in shown + repr(hook.connection)]
+
+
+def test_mapped_tasks_that_create_one_workflow_at_once_share_it(modelarts, capsys):
+    """All ten start their execution on the oldest, the others are deleted, and each log names it."""
+    flow = simple()
+    # Nobody sees a workflow of the name before the tenth has asked for one.
+    creation = {"method": "POST", "path": "/workflows$"}
+    modelarts.fail(action="latency", seconds=1.5, match=creation, times=10)
+
+    def run(index):
+        task = Task("mapped")
+        task.instance.map_index = index
+        return task.run(operator(workflow=flow, wait_for_completion=False)), task.instance.xcoms
+
+    with ThreadPoolExecutor(10) as pool:
+        found = list(pool.map(run, range(10)))
+
+    hook = ModelArtsHook()
+    (kept,) = hook.run(hook.get_conn().workflows.list(name=flow["name"], exact=True))
+    asked = [(one["method"], one["path"].rpartition("/")[2]) for one in modelarts.requests()]
+    assert asked.count(("POST", "workflows")) > 1
+    assert {xcoms["workflow_id"] for _, xcoms in found} == {kept["workflow_id"]}
+    assert len({job["id"] for job, _ in found}) == len(starts(modelarts)) == kept["run_count"] == 10
+    assert capsys.readouterr().out.count(f"workflow {kept['workflow_id']}, {flow['name']!r}") == 10

@@ -13,6 +13,7 @@ from airflow_batch_provider.emulator.errors import ServiceError
 from airflow_batch_provider.emulator.modelarts import signature
 from airflow_batch_provider.emulator.modelarts.clock import iam_timestamp
 from airflow_batch_provider.emulator.modelarts.errors import unauthenticated
+from airflow_batch_provider.emulator.planes import region_of
 from airflow_batch_provider.emulator.world import world_of
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ def in_project(handler: Handler) -> Handler:
 
     async def answer(request: Request) -> Response:
         project = await project_of(request)
-        asked = request.path_params["project"]
-        if not asked == project == world_of(request).modelarts.account.project_id:
+        account = world_of(request).modelarts.account
+        asked, region = request.path_params["project"], region_of(request.headers.get("host", ""))
+        # A project is of one region, and nobody's in another.
+        if not asked == project == account.project_id or region not in ("", account.region):
             raise ServiceError(
                 403, f"The project ID {asked} in the URL does not match the token.", code="ModelArts.0210"
             )

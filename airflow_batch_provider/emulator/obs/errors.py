@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.sax.saxutils import escape
 
 from starlette.responses import Response
@@ -24,6 +25,9 @@ _S3 = {
     "InvalidRange": (416, "InvalidRange", "The requested range cannot be satisfied."),
     "MissingContentLengthHeader": (411, "MissingContentLength", None),
 }
+# What the store says in its own words, apart from the names that it quotes.
+_WORDS = {"A blob": "An object", "blob service": "OBS", "blob": "object", "container": "bucket"}
+_WORD = re.compile(rf"""'[^']*'|"[^"]*"|{"|".join(_WORDS)}""")
 
 
 def denied(code: str, message: str) -> BlobError:
@@ -39,11 +43,12 @@ def render(error: BlobError, resource: str) -> Response:
         resource: The path that it happened to.
     """
     status, code, message = _S3.get(error.code, (error.status, error.code, None))
+    message = message or _WORD.sub(lambda found: _WORDS.get(found[0], found[0]), error.message)
     if error.status == _NOT_MODIFIED:
         return Response(status_code=error.status, headers=error.headers)
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{escape(code)}</Code><Message>{escape(message or error.message)}</Message>"
+        f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
         f"<Resource>{escape(resource)}</Resource><RequestId>{new_guid()}</RequestId></Error>"
     )
     return Response(text, status, error.headers, "application/xml")

@@ -9,7 +9,8 @@ signed chunks (``aws-chunked``), which OBS does not understand either.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import hashlib
+from typing import TYPE_CHECKING, BinaryIO
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -112,7 +113,7 @@ async def _delete_bucket(request: Request) -> Response:
 
 
 async def _delete_keys(request: Request) -> Response:
-    keys = xml.read_keys(await request.body())
+    keys = xml.read_keys(await _body(request))
     for key in keys:
         _delete_quietly(_store(request), request.path_params["bucket"], key)
     inner = "".join(f"<Deleted>{xml.elements(Key=key)}</Deleted>" for key in keys)
@@ -153,7 +154,7 @@ async def _put(request: Request) -> Response:
     store = _store(request)
     store.require_bucket(request.path_params["bucket"])
     with store.upload() as file:
-        await blob_http.receive(request, file)
+        await _receive(request, file)
         made = await run_in_threadpool(store.commit, *_name(request), file, write)
     return Response(headers={"etag": f'"{made.etag}"'})
 
@@ -174,14 +175,14 @@ async def _put_part(request: Request) -> Response:
     store, part = _store(request), _part(request, request.query_params.get("partNumber", ""))
     _refuse_chunks(request)
     with store.upload() as file:
-        await blob_http.receive(request, file)
+        await _receive(request, file)
         store.stage_part(*_name(request), part, file)
     return Response(headers={"etag": f'"{new_guid().replace("-", "")}"'})
 
 
 async def _complete_upload(request: Request) -> Response:
     bucket, key = _name(request)
-    parts = [_part(request, number) for number in xml.read_parts(await request.body())]
+    parts = [_part(request, number) for number in xml.read_parts(await _body(request))]
     made = await run_in_threadpool(_store(request).join_parts, bucket, key, parts, Write())
     inner = xml.elements(Location=f"/{bucket}/{key}", Bucket=bucket, Key=key, ETag=f'"{made.etag}"')
     return _xml(xml.document("CompleteMultipartUploadResult", inner))
@@ -190,6 +191,30 @@ async def _complete_upload(request: Request) -> Response:
 async def _abort_upload(_: Request) -> Response:
     # Its parts go with the next upload of the same object that is completed.
     return Response(status_code=204)
+
+
+class _Digesting:
+    """Writes to a file and knows the digest of what was written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def write(self, chunk: bytes) -> int:
+        self.digest.update(chunk)
+        return self._file.write(chunk)
+
+
+async def _receive(request: Request, file: BinaryIO) -> None:
+    body = _Digesting(file)
+    await blob_http.receive(request, body)
+    access.check_content(request, body.digest.hexdigest())
+
+
+async def _body(request: Request) -> bytes:
+    body = await request.body()
+    access.check_content(request, hashlib.sha256(body).hexdigest())
+    return body
 
 
 def _part(request: Request, number: str) -> str:

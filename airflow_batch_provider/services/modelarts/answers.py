@@ -44,6 +44,9 @@ _BY_CODE: dict[str, type[ServiceError]] = {
     },
 }
 _FIXES = {
+    "ModelArts.7511": "Check execution_id and workflow_id: the execution was deleted, or is of another "
+    "workflow, project or region.",
+    "ModelArts.7512": "Check workflow_id: the workflow was deleted, or is of another project or region.",
     "ModelArts.0102": "Check workspace_id.",
     "ModelArts.0104": "Check the ids: the service takes UUIDs only.",
     "ModelArts.0118": "The quota is used up: delete what is no longer needed, or ask for more.",

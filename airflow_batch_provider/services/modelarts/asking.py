@@ -33,17 +33,19 @@ class Executions:
         now: Wall clock, epoch seconds, that stamps submissions; default: the one that retries go by.
         ids: Project ids that are known already.
         name: Of the service.
+        tell: Takes sentences for the log.
     """
 
     project: Project
     now: Callable[[], float] = RETRY.now
     ids: ProjectIds = field(default_factory=ProjectIds)
     name: str = SERVICE
+    tell: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
 
     @property
     def workflows(self) -> Workflows:
         """The workflows themselves."""
-        return Workflows(self.project, self.ids)
+        return Workflows(self.project, self.ids, self.tell)
 
     def reference(
         self,

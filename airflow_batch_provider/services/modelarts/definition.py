@@ -7,12 +7,14 @@ and sent: the page lists fewer than the service takes (its own example has a ste
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_batch_provider.answers import rows
 from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.services.modelarts.readers import SCALARS, plain, typed
+from airflow_batch_provider.services.modelarts.refs import PREFIX
 from airflow_batch_provider.services.modelarts.validation import check_partly, check_whole
 from airflow_batch_provider.values import RENDERED, is_nothing, mapping, shown
 
@@ -162,9 +164,6 @@ UPDATABLE = (
 """Fields that a workflow can be changed in. Source: the vendor's SDK."""
 
 
-_DEEPEST = 50
-
-
 @dataclass(frozen=True)
 class Definition:
     """A definition that was checked.
@@ -217,30 +216,6 @@ def changes(value: Any) -> Definition:
     return _checked("changes", given, (), check_partly)
 
 
-def plain(where: str, value: Any) -> Any:
-    """Return a copy of *value* that is nothing but JSON.
-
-    Raises:
-        InvalidInput: It cannot be written as JSON.
-    """
-    try:
-        text = json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInput(
-            f"{where} is {shown(value)}, which is not JSON: {shown(str(error))}.",
-            fix="Use mappings, lists, texts, finite numbers, true, false and null only.",
-        ) from None
-    found = json.loads(text)
-    if _deeper(found, _DEEPEST):
-        raise InvalidInput(f"{where} is nested more than {_DEEPEST} levels deep.", fix="Flatten it.")
-    return found
-
-
-def _deeper(value: Any, levels: int) -> bool:
-    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels == 0 or any(_deeper(found, levels - 1) for found in below)
-
-
 def _checked(
     where: str, value: Any, left_out: tuple[str, ...], check: Callable[[dict[str, Any]], Iterator[str]]
 ) -> Definition:
@@ -249,8 +224,25 @@ def _checked(
     body = {key: field for key, field in given.items() if field is not None and key not in left_out}
     warnings = [f"{where}.{key} is set by the service and was left out." for key in given if key in left_out]
     warnings += _table("workflow", body, where)
+    body |= _typed(body, where)
     warnings += check(body)
     return Definition(body, tuple(warnings))
+
+
+def _typed(body: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return the parameters with values of their types, as far as they are values."""
+    if not body.get("parameters"):
+        return {}
+    found = [dict(row) for row in rows(body, "parameters")]
+    for index, row in enumerate(found):
+        kind = str(row.get("type") or "").lower()
+        for key in ("default", "value") if kind in SCALARS else ():
+            value = row.get(key)
+            if value is not None and not (isinstance(value, str) and value.startswith(PREFIX)):
+                read = typed(kind, f"{where}.parameters[{index}].{key}", value)
+                # A whole number is a number, and is sent as it is given.
+                row[key] = value if read == value and isinstance(value, int) else read
+    return {"parameters": found}
 
 
 def _table(table: str, value: Any, where: str) -> Iterator[str]:

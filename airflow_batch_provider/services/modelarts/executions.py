@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_batch_provider.answers import need, rows
+from airflow_batch_provider.answers import inner, need, rows
 from airflow_batch_provider.errors import AnswerLost, InvalidInput, ServiceUnavailable, UnexpectedAnswer
 from airflow_batch_provider.flow import Flow, send
 from airflow_batch_provider.jobs import Job, JobRef, Trace, Traces
@@ -68,6 +68,7 @@ class ModelArtsWorkflows(Actions):
         """
         project = yield from self.ids.located(self.project)
         workflow = yield from self._workflow(order)
+        _check_scene(order.body.get("scene_id"), workflow)
         given = {"parameters": order.parameters, "data_requirements": order.data}
         body: dict[str, Any] = {"workspace_id": project.workspace_id} if project.workspace_id else {}
         body |= order.body
@@ -92,7 +93,9 @@ class ModelArtsWorkflows(Actions):
 
     def _workflow(self, order: Start) -> Flow[dict[str, Any]]:
         if order.workflow:
-            workflow, _ = yield from self.workflows.ensure(order.workflow)
+            workflow, created = yield from self.workflows.ensure(order.workflow)
+            known = f"workflow {workflow.get('workflow_id')}, {order.workflow.name!r}"
+            self.tell(f"Created {known}." if created else f"Found {known}; its definition was left as it is.")
         elif order.workflow_name:
             workflow = yield from self.workflows.find(order.workflow_name)
         else:
@@ -212,6 +215,19 @@ class ModelArtsWorkflows(Actions):
         found = yield from _listed(project, workflow_id, label=label, status=status, pages=pages)
         call = Call(project, workflow_id, "", {}, on_waiting_inputs)
         return [(ref, self.job(row, ref)) for ref, row in _references(call, found, label)]
+
+
+def _check_scene(scene_id: str | None, workflow: dict[str, Any]) -> None:
+    scenes = {
+        str(row["id"]): row.get("name") for row in rows(inner(workflow, "policy"), "scenes") if row.get("id")
+    }
+    if not scene_id or not scenes or scene_id in scenes:
+        return
+    known = (f"{one!r} ({name})" if name else repr(one) for one, name in scenes.items())
+    raise InvalidInput(
+        f"scene_id is {shown(scene_id)}, but the workflow {shown(workflow.get('name'))} has no such scene.",
+        fix=f"There are {', '.join(known)}.",
+    )
 
 
 def _execution_id(value: Any) -> str:

@@ -11,9 +11,11 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.values import RENDERED, is_nothing, shown
 from airflow_batch_provider.web import is_local
 
-_PLACE = re.compile(r"(?:obs:/)?/(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<key>.*))?", re.DOTALL)
+_PLACE = re.compile(r"(?:obs:/)?/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/.*)?", re.DOTALL)
 
 
 def is_obs_path(value: Any) -> bool:
@@ -21,10 +23,34 @@ def is_obs_path(value: Any) -> bool:
     return isinstance(value, str) and _PLACE.fullmatch(value) is not None
 
 
-def bucket_and_key(path: str) -> tuple[str, str] | None:
-    """Return the bucket and the key of a place in OBS in either form, or ``None`` if it is none."""
-    found = _PLACE.fullmatch(path)
-    return (found["bucket"], found["key"] or "") if found else None
+def place_of(where: str, value: Any) -> str:
+    """Return *value* if it is a place in OBS, in either form.
+
+    Args:
+        where: Where it stands, for the message.
+        value: It.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    if not is_obs_path(value):
+        why = f" {RENDERED}" if is_nothing(value) else ""
+        raise InvalidInput(
+            f"{where} is {shown(value)}, which is not a path of OBS.{why}",
+            fix="Write obs://bucket/folder/ or /bucket/folder/; a bucket's name has 3 to 63 lower-case "
+            "letters, digits, '-' and '.'.",
+        )
+    return str(value)
+
+
+def bucket_and_key(path: str) -> tuple[str, str]:
+    """Return the bucket and the key of a place in OBS in either form.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    bucket, _, key = api_path(place_of("path", path))[1:].partition("/")
+    return bucket, key
 
 
 def api_path(path: str) -> str:
@@ -45,7 +71,7 @@ def url(path: str, endpoint: str) -> str:
         endpoint: Base URL of OBS in the bucket's region. On this machine no bucket has a host of its own, so
             the bucket is part of the path there.
     """
-    bucket, key = bucket_and_key(path) or ("", "")
+    bucket, key = bucket_and_key(path)
     if is_local(endpoint):
         return f"{endpoint}/{bucket}/{quote(key)}"
     scheme, host = endpoint.split("://", 1)

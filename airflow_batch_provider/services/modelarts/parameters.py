@@ -5,16 +5,14 @@ Values may be texts, because a template renders to text: ``"3"`` becomes 3 where
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from airflow_batch_provider.answers import rows
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.services.modelarts import obs
-from airflow_batch_provider.services.modelarts.definition import plain
 from airflow_batch_provider.services.modelarts.names import like, listed, near
+from airflow_batch_provider.services.modelarts.readers import plain, typed
 from airflow_batch_provider.values import RENDERED, is_nothing, mapping, shown
 
 _COPIED = ("name", "type", "format", "delay", "used_steps")
@@ -87,20 +85,6 @@ def missing(workflow: Mapping[str, Any], given: Mapping[str, Any], *, delayed_to
     return found
 
 
-def boolean(value: Any) -> bool:
-    """Return a truth value, also when a template rendered it to text.
-
-    Raises:
-        ValueError: It is none.
-    """
-    words = {"true": True, "false": False}
-    if isinstance(value, bool):
-        return value
-    if not isinstance(value, str) or value.lower() not in words:
-        raise ValueError
-    return words[value.lower()]
-
-
 def _unknown(
     workflow: Mapping[str, Any], field: str, name: Any, known: Collection[str], what: str
 ) -> InvalidInput:
@@ -131,72 +115,12 @@ def _parameter(row: Mapping[str, Any], name: str, value: Any) -> Any:
     kind = str(row.get("type") or "").lower()
     if value is None or (is_nothing(value) and kind not in ("str", "string")) or value == "None":
         raise InvalidInput(f"{where} is {shown(value)}. {RENDERED}", fix="Give a value, or leave it out.")
-    typed = _typed(kind, where, plain(where, value))
+    found = typed(kind, where, plain(where, value))
     allowed = row.get("enum")
-    if isinstance(allowed, list) and allowed and typed not in allowed:
+    if isinstance(allowed, list) and allowed and found not in allowed:
         offered = ", ".join(shown(one) for one in allowed[:20])
         raise InvalidInput(f"{where} is {shown(value)}.", fix=f"The workflow allows {offered}.")
-    return typed
-
-
-def _typed(kind: str, where: str, value: Any) -> Any:
-    read, wanted = _READERS.get(kind, (_as_it_is, ""))
-    try:
-        return read(value)
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        raise InvalidInput(
-            f"{where} is {shown(value)}, and the workflow says that it is of type {kind}.",
-            fix=f"Give {wanted}.",
-        ) from None
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise TypeError
-    return str(value)
-
-
-def _integer(value: Any) -> int:
-    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
-        raise TypeError
-    return int(value)
-
-
-def _number(value: Any) -> float:
-    number = math.nan if isinstance(value, bool) else float(value)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-def _json(value: Any) -> Any:
-    return plain("value", json.loads(value)) if isinstance(value, str) else value
-
-
-def _list(value: Any) -> list[Any]:
-    found = _json(value)
-    if not isinstance(found, list):
-        raise TypeError
     return found
-
-
-# The page documents the first four; the others were seen in the vendor's SDK and in the Terraform provider's
-# tests. What is of another type is sent as it is given.
-_READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "str": (_text, "a text"),
-    "int": (_integer, "a whole number"),
-    "bool": (boolean, "true or false"),
-    "float": (_number, "a number"),
-    "string": (_text, "a text"),
-    "integer": (_integer, "a whole number"),
-    "boolean": (boolean, "true or false"),
-    "json": (_json, "JSON"),
-    "list": (_list, "a list"),
-}
 
 
 def _datum(row: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
@@ -217,10 +141,4 @@ def _datum(row: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
 
 
 def _obs_url(where: str, value: Any) -> str:
-    if not obs.is_obs_path(value):
-        raise InvalidInput(
-            f"{where} is {shown(value)}, which is not a path of OBS.",
-            fix="Write obs://bucket/folder/ or /bucket/folder/; a bucket's name has 3 to 63 lower-case "
-            "letters, digits, '-' and '.'.",
-        )
-    return obs.api_path(value)
+    return obs.api_path(obs.place_of(where, value))

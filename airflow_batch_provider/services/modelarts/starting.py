@@ -8,10 +8,11 @@ from typing import Any
 
 from airflow_batch_provider.checks import choice, just_one, texts
 from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.services.modelarts import obs
 from airflow_batch_provider.services.modelarts.definition import Definition, definition
 from airflow_batch_provider.services.modelarts.names import check_name
-from airflow_batch_provider.services.modelarts.parameters import boolean
 from airflow_batch_provider.services.modelarts.project import uuid
+from airflow_batch_provider.services.modelarts.readers import boolean
 from airflow_batch_provider.values import RENDERED, is_nothing, mapping, shown
 
 
@@ -84,7 +85,7 @@ def start(
         workflow_name="" if workflow_name is None else check_name("workflow_name", workflow_name, "title"),
         workflow=None if workflow is None else definition(workflow),
         parameters=_named("parameters", parameters),
-        data=_named("data", data),
+        data=_data(data),
         body=body,
         on_waiting_inputs=choice("on_waiting_inputs", on_waiting_inputs, "fail", "wait"),
     )
@@ -111,6 +112,18 @@ def _switch(value: Any) -> bool:
         return boolean(value)
     except ValueError:
         raise InvalidInput(f"use_cache is {shown(value)}.", fix="Give true or false.") from None
+
+
+def _data(given: Any) -> dict[str, Any]:
+    """Check places in OBS; what else data may be, the workflow must say."""
+    found = _named("data", given)
+    for name, value in found.items():
+        where = f"data[{name!r}]"
+        if isinstance(value, str):
+            obs.place_of(where, value)
+        elif isinstance(value, Mapping) and "obs_url" in value:
+            obs.place_of(f"{where}.obs_url", value["obs_url"])
+    return found
 
 
 def _named(field_name: str, given: Any) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from typing import Any
 
 from airflow_batch_provider.answers import inner, rows
 from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.services.modelarts import obs
 from airflow_batch_provider.services.modelarts.names import check_name, unknown
-from airflow_batch_provider.services.modelarts.obs import is_obs_path
 from airflow_batch_provider.services.modelarts.refs import (
     CONSUMPTIONS,
     NAMED,
@@ -71,8 +71,8 @@ def _check(body: dict[str, Any], where: str, *, complete: bool) -> Iterator[str]
     """Check names, and references to what the body holds; if it is complete, it must hold all."""
     for key in NAMED:
         _named(body, key, "name", where)
-    _storages(body, where)
-    _steps(body, where)
+    _places(body, where)
+    yield from _steps(body, where)
     _policy(body, where)
     for place, ref in references(body, where):
         yield from _leads_somewhere(ref, place, body, complete=complete)
@@ -91,17 +91,26 @@ def _named(holder: dict[str, Any], key: str, kind: str, where: str) -> None:
         seen.add(name)
 
 
-def _storages(body: dict[str, Any], where: str) -> None:
-    for index, row in enumerate(rows(body, "storages")):
-        path = row.get("path")
-        if path is not None and not is_obs_path(path) and not path.startswith(PREFIX):
-            raise InvalidInput(
-                f"{where}.storages[{index}].path is {shown(path)}, which is not a path of OBS.",
-                fix="Write /bucket/folder/ or obs://bucket/folder/.",
-            )
+def _places(body: dict[str, Any], where: str) -> None:
+    """Check whatever is a place in OBS, or a reference to one."""
+    found = [(f"{where}.storages[{i}].path", row.get("path")) for i, row in enumerate(rows(body, "storages"))]
+    for key in ("steps", "data", "data_requirements"):
+        found.extend(_obs_urls(body.get(key), f"{where}.{key}"))
+    for place, path in found:
+        if isinstance(path, str) and not path.startswith(PREFIX):
+            obs.place_of(place, path)
 
 
-def _steps(body: dict[str, Any], where: str) -> None:
+def _obs_urls(value: Any, where: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, found in value.items():
+            yield from [(f"{where}.{key}", found)] if key == "obs_url" else _obs_urls(found, f"{where}.{key}")
+    elif isinstance(value, list):
+        for index, found in enumerate(value):
+            yield from _obs_urls(found, f"{where}[{index}]")
+
+
+def _steps(body: dict[str, Any], where: str) -> Iterator[str]:
     _named(body, "steps", "title", where)
     for index, step in enumerate(rows(body, "steps")):
         place = f"{where}.steps[{index}]"
@@ -111,6 +120,22 @@ def _steps(body: dict[str, Any], where: str) -> None:
             )
         _named(step, "inputs", "input", place)
         _unique_outputs(step, place)
+        if step["type"] == "condition":
+            yield from _condition(step, place)
+
+
+def _condition(step: dict[str, Any], where: str) -> Iterator[str]:
+    if not step.get("conditions"):
+        raise InvalidInput(
+            f"{where} is a condition step without conditions.",
+            fix="Give conditions, each with type, left and right, and the steps to choose from as "
+            "if_then_steps and else_then_steps.",
+        )
+    if not step.get("if_then_steps") and not step.get("else_then_steps"):
+        yield (
+            f"{where} is a condition step that chooses nothing: it has neither if_then_steps nor "
+            "else_then_steps."
+        )
 
 
 def _unique_outputs(step: dict[str, Any], where: str) -> None:

@@ -5,6 +5,7 @@ Source: the API pages of ModelArts, and the vendor's SDK and Terraform provider 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +14,13 @@ import httpx
 from airflow_batch_provider.answers import need, rows
 from airflow_batch_provider.errors import (
     AnswerLost,
+    BatchError,
     InvalidInput,
     NotFound,
     ServiceUnavailable,
     UnexpectedAnswer,
 )
-from airflow_batch_provider.flow import RETRY, Flow, Retry, send
+from airflow_batch_provider.flow import RETRY, Flow, Retry, pause, send
 from airflow_batch_provider.pages import TRIES, Listed, Page, read_pages
 from airflow_batch_provider.services.modelarts.answers import read
 from airflow_batch_provider.services.modelarts.definition import UPDATABLE, Definition, changes
@@ -29,6 +31,8 @@ from airflow_batch_provider.values import epoch
 PAGE = 100
 """Rows that are asked for at once, as the Terraform provider does."""
 _PAGES = 20
+_SETTLING = (1.0, 2.0, 4.0)
+"""Seconds between looks at several workflows of one name, of which all but one may be deleted soon."""
 _PAGES_FOR_NEAR_NAMES = 3
 
 
@@ -39,10 +43,12 @@ class Workflows:
     Args:
         project: Where they are.
         ids: Project ids that are known already.
+        tell: Takes sentences for the log.
     """
 
     project: Project
     ids: ProjectIds = field(default_factory=ProjectIds)
+    tell: Callable[[str], None] = field(default=lambda _: None, repr=False, compare=False)
 
     def create(self, order: Definition) -> Flow[dict[str, Any]]:
         """Create a workflow. The request is sent once; only a refusal that did nothing is asked again.
@@ -75,6 +81,7 @@ class Workflows:
         """Return the workflow of the definition's name, creating it if there is none.
 
         One that exists is not changed. If the answer to the creation is lost, its name is looked up again.
+        Who creates one of a name at the same time as others settles on the oldest, and deletes its own.
 
         Returns:
             The workflow, and whether it was created now.
@@ -83,16 +90,17 @@ class Workflows:
             InvalidInput: Several workflows have this name.
             BatchError: The service refused.
         """
-        found = yield from self._named(order.name)
+        found = yield from self._left(order.name)
         if found:
             return found, False
         try:
-            return (yield from self.create(order)), True
+            made = yield from self.create(order)
         except AnswerLost:
-            found = yield from self._named(order.name)
+            found = yield from self._left(order.name)
             if not found:
                 raise
             return found, True
+        return (yield from self._settled(order.name, made))
 
     def provide(self, order: Definition, if_exists: str) -> Flow[tuple[dict[str, Any], bool]]:
         """Return a workflow of the definition's name, as the service describes it; see `ensure`.
@@ -194,6 +202,41 @@ class Workflows:
         project = yield from self.ids.located(self.project)
         return (yield from send(project.ask(method, workflow_id, body=body)))
 
+    def _left(self, name: str) -> Flow[dict[str, Any] | None]:
+        """Return the workflow of a name, giving those who have just created several the time to settle."""
+        for seconds in _SETTLING:
+            found = yield from self.list(name=name, exact=True)
+            if len(found) <= 1:
+                return found[0] if found else None
+            yield from pause(seconds)
+        return (yield from self._named(name))
+
+    def _settled(self, name: str, made: dict[str, Any]) -> Flow[tuple[dict[str, Any], bool]]:
+        """Return the oldest workflow of a name, and whether it is the one that was made."""
+        listed = yield from self.list(name=name, exact=True)
+        by_id = {str(made["workflow_id"]): made}
+        by_id |= {str(row["workflow_id"]): row for row in listed if row.get("workflow_id")}
+        oldest = min(by_id, key=lambda one: (*_age(by_id[one]), one))
+        if oldest == made["workflow_id"]:
+            return made, True
+        yield from self._withdraw(str(made["workflow_id"]), oldest)
+        return by_id[oldest], False
+
+    def _withdraw(self, own: str, oldest: str) -> Flow[None]:
+        told = (
+            f"Workflow {own} was created here while another created {oldest} of the same name, which is used"
+        )
+        try:
+            found = yield from self.get(own)
+            if found.get("run_count") or found.get("latest_execution"):
+                self.tell(f"{told}; it stays, because it has executions.")
+                return
+            yield from self.delete(own)
+        except BatchError as error:
+            self.tell(f"{told}; it stays, because it could not be deleted: {error}")
+        else:
+            self.tell(f"{told}; it was deleted.")
+
     def _named(self, name: str) -> Flow[dict[str, Any] | None]:
         found = yield from self.list(name=name, exact=True)
         if len(found) > 1:
@@ -248,6 +291,11 @@ def one_page(
 def created_at(row: dict[str, Any]) -> float:
     """Return the epoch second at which a workflow or an execution was created, or 0."""
     return epoch(row.get("created_at"))
+
+
+def _age(row: dict[str, Any]) -> tuple[float, str]:
+    """Return when a workflow was created, in a form that tells fractions of a second apart."""
+    return created_at(row), str(row.get("created_at") or "")
 
 
 def _workspace(project: Project, body: dict[str, Any]) -> dict[str, Any]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import re
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
 import pytest
@@ -21,6 +18,7 @@ from airflow_batch_provider import errors
 from airflow_batch_provider.emulator import tls
 from airflow_batch_provider.hooks.modelarts import ModelArtsHook
 from airflow_batch_provider.sensors import BatchOutputSensor
+from tests.s3_signature import signature_4
 from tests.secret_scan import IAM_PASSWORD, SECRET_KEY
 
 from .conftest import ACCESS
@@ -134,20 +132,9 @@ def signature(request, secret):
         r"SignedHeaders=([^,]+), Signature=(\w+)",
         authorization,
     ).groups()
-    url = urlsplit(request.path)
-    pairs = sorted(parse_qsl(url.query, keep_blank_values=True))
-    query = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in pairs)
-    headers = "".join(f"{name}:{request.headers[name].strip()}\n" for name in names.split(";"))
-    canonical = "\n".join(
-        (request.command, url.path, query, headers, names, request.headers["x-amz-content-sha256"])
-    )
-    scope = f"{day}/{region}/s3/aws4_request"
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    key = b"AWS4" + secret.encode()
-    for part in (day, region, "s3", "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    to_sign = f"AWS4-HMAC-SHA256\n{request.headers['x-amz-date']}\n{scope}\n{digest}"
-    return access, region, hmac.digest(key, to_sign.encode(), "sha256").hex(), told
+    right = signature_4(request.command, request.path, request.headers, names, region=region, secret=secret)
+    assert request.headers["x-amz-date"][:8] == day
+    return access, region, right, told
 
 
 @both_ways

@@ -245,6 +245,36 @@ def test_other_kinds_of_references_are_told_and_sent():
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "given", "sent"),
+    [
+        ("int", "3", 3),
+        ("int", 3.0, 3),
+        ("float", "0.5", 0.5),
+        ("float", 1, 1),
+        ("bool", "False", False),
+        ("str", 3, "3"),
+        ("str", "", ""),
+        ("String", "a", "a"),
+    ],
+)
+@pytest.mark.parametrize("field", ["default", "value"])
+def test_a_default_is_of_its_parameters_type(kind, given, sent, field):
+    """What a template rendered to text becomes what the type says, as it does for an execution."""
+    (found,) = definition(wf(parameters=[{"name": "epochs", "type": kind, field: given}])).body["parameters"]
+
+    assert (found[field], type(found[field])) == (sent, type(sent))
+
+
+def test_a_condition_that_chooses_nothing_is_told_and_sent():
+    """Whether a condition may stand without branches is not documented."""
+    chooses_nothing = {"type": "condition", "conditions": [{"type": "==", "left": 1, "right": 1}]}
+
+    (warning,) = definition(wf(steps=steps(chooses_nothing, {}))).warnings
+
+    assert warning.startswith("workflow.steps[0] is a condition step that chooses nothing: it has neither")
+
+
 # --- what is refused --------------------------------------------------------------------------------------
 
 REFUSED = {
@@ -415,6 +445,41 @@ REFUSED = {
         "workflow.policy.scene_id is '2', but there is no such scene.",
         "There are '1'.",
     ),
+    "default of another type": (
+        wf(parameters=[{"name": "epochs", "type": "int", "default": "x"}]),
+        "workflow.parameters[0].default is 'x', and the workflow says that it is of type int.",
+        "a whole number",
+    ),
+    "value of another type": (
+        wf(parameters=[{"name": "epochs", "type": "Bool", "value": 1}]),
+        "workflow.parameters[0].value is 1, and the workflow says that it is of type bool.",
+        "true or false",
+    ),
+    "condition without anything": (
+        wf(steps=steps({"type": "condition"}, {})),
+        "workflow.steps[0] is a condition step without conditions.",
+        "if_then_steps",
+    ),
+    "condition without conditions": (
+        wf(steps=steps({}, {"type": "condition", "conditions": [], "if_then_steps": ["a"]})),
+        "workflow.steps[1] is a condition step without conditions.",
+        "left",
+    ),
+    "data at a scheme": (
+        wf(data=[{"name": "d", "type": "obs", "value": {"obs_url": "s3://"}}]),
+        "workflow.data[0].value.obs_url is 's3://', which is not a path of OBS.",
+        "obs://bucket/folder/",
+    ),
+    "requirement elsewhere": (
+        wf(data_requirements=[{"name": "r", "value": {"obs_url": "https://bucket/x"}}]),
+        "workflow.data_requirements[0].value.obs_url is 'https://bucket/x', which",
+        "obs://bucket/folder/",
+    ),
+    "output at nothing": (
+        wf(steps=steps({"outputs": [{"name": "o", "config": {"obs_url": " "}}]}, {})),
+        f"workflow.steps[0].outputs[0].config.obs_url is ' ', which is not a path of OBS. {RENDERED}",
+        "obs://bucket/folder/",
+    ),
     "circle": (
         wf(steps=steps({"depend_steps": ["b"]}, {})),
         "workflow.steps wait for each other in a circle: 'a' → 'b' → 'a'.",
@@ -517,6 +582,14 @@ ALLOWED = {
     ),
     "storage by reference": wf(storages=[{"name": "s", "path": "$ref/parameters/epochs"}]),
     "scene without a list": wf(policy={"scene_id": "2"}),
+    "places by reference": wf(
+        steps=steps({"outputs": [{"name": "out", "config": {"obs_url": "$ref/storages/s/x/", "n": 3}}]}, {})
+    ),
+    "place that is no text": wf(data=[{"name": "d", "value": {"obs_url": None}}]),
+    "default by reference": wf(parameters=[{"name": "p", "type": "int", "default": "$ref/parameters/p"}]),
+    "default of a type that is not a scalar": wf(
+        parameters=[{"name": "epochs", "type": "json", "default": "{"}, {"name": "p", "default": "x"}]
+    ),
     "null in a step": wf(steps=steps({"title": None})),
     "copy with references": {**COPY, "parameters": [{"name": "p", "used_steps": ["any"]}]},
     "copy that refers to what it brings": {

@@ -111,6 +111,14 @@ def test_nothing_is_sent_that_was_not_said():
     assert play(other.plan(BY_ID), [ok(workflow())]).returned.body == {"workspace_id": "7"}
 
 
+def test_a_scene_is_one_of_the_workflows():
+    """One that it has is asked for; where the service tells of none, it decides."""
+    order = start(workflow_id=WORKFLOW_ID, scene_id="s-2")
+
+    assert play(SERVICE.plan(order), [ok(workflow(**SCENES))]).returned.body == {"scene_id": "s-2"}
+    assert play(SERVICE.plan(order), [ok(workflow())]).returned.body == {"scene_id": "s-2"}
+
+
 def test_what_is_missing_is_told_before_anything_is_started():
     """A parameter or data without a value would have a step wait for a person: all of them are named."""
     played = play(SERVICE.plan(BY_ID), [ok(workflow(**DELAYED))])
@@ -160,13 +168,27 @@ def test_a_definition_is_created_unless_its_name_exists():
     order = start(workflow={"name": "digits", "steps": [{"name": "a", "type": "job"}]})
     row = {"name": "digits", "workflow_id": WORKFLOW_ID}
     taken = play(SERVICE.plan(order), [items(row), ok(workflow())])
-    created = play(SERVICE.plan(order), [items(), ok(row, 201), ok(workflow())])
+    told = []
+    service = replace(SERVICE, tell=told.append)
+    created = play(service.plan(order), [items(), ok(row, 201), items(row), ok(workflow())])
+    play(service.plan(order), [items(row), ok(workflow())])
 
     assert taken.asked == [("GET", BASE), LOOK]
-    assert created.asked == [("GET", BASE), ("POST", BASE), LOOK]
+    assert created.asked == [("GET", BASE), ("POST", BASE), ("GET", BASE), LOOK]
+    assert told == [
+        f"Created workflow {WORKFLOW_ID}, 'digits'.",
+        f"Found workflow {WORKFLOW_ID}, 'digits'; its definition was left as it is.",
+    ]
 
 
+SCENES = {"policy": {"scenes": [{"id": "s-1", "name": "quick"}, {"id": "s-2"}]}}
 UNPLANNED = {
+    "no such scene": (
+        start(workflow_id=WORKFLOW_ID, scene_id="nope"),
+        [ok(workflow(**SCENES))],
+        InvalidInput,
+        "'graph-test-has-condition-step' has no such scene. There are 's-1' (quick), 's-2'.",
+    ),
     "no such id": (BY_ID, [refused(400, GONE["workflow"])], NotFound, "ModelArts.7512"),
     "no such name": (
         start(workflow_name="digit"),

@@ -19,7 +19,21 @@ from airflow_batch_provider.services.modelarts.refs import Ref, overridden, pars
 from airflow_batch_provider.services.modelarts.starting import start
 from airflow_batch_provider.services.modelarts.workflows import Workflows
 
-from .script import BASE, EXAMPLE, GONE, HTML, PROJECT, WORKFLOW_ID, items, ok, play, refused, workflow
+from .script import (
+    BASE,
+    EXAMPLE,
+    GONE,
+    HTML,
+    PROJECT,
+    REF,
+    SERVICE,
+    WORKFLOW_ID,
+    items,
+    ok,
+    play,
+    refused,
+    workflow,
+)
 
 WORKFLOWS = Workflows(PROJECT)
 IN_WORKSPACE = Workflows(Project(PROJECT.endpoints, "cn-north-4", "p1", "7"))
@@ -57,9 +71,74 @@ def test_a_creation_is_sent_once(lost):
 def test_a_workflow_is_ensured():
     """One of this name is taken as it is; several are refused; a refusal is told."""
     assert play(WORKFLOWS.ensure(ORDER), [items(ROW)]).returned == (ROW, False)
-    assert play(WORKFLOWS.ensure(ORDER), [items(), ok(ROW, 201)]).returned == (ROW, True)
-    assert isinstance(play(WORKFLOWS.ensure(ORDER), [items(ROW, ROW)]).raised, InvalidInput)
+    assert play(WORKFLOWS.ensure(ORDER), [items(), ok(ROW, 201), items(ROW)]).returned == (ROW, True)
+    assert play(WORKFLOWS.ensure(ORDER), [items(), ok(ROW, 201), items()]).returned == (ROW, True)
+    assert isinstance(play(WORKFLOWS.find(ORDER.name), [items(ROW, ROW)]).raised, InvalidInput)
     assert isinstance(play(WORKFLOWS.create(ORDER), [refused(400)]).raised, BadRequest)
+
+
+OTHER_ID = WORKFLOW_ID.replace("f", "e")
+MINE = {**ROW, "created_at": "2022-09-09T11:28:29.639658+08:00"}
+
+
+def created(at, workflow_id=OTHER_ID):
+    return {**ROW, "workflow_id": workflow_id, "created_at": f"2022-09-09T11:28:{at}+08:00"}
+
+
+@pytest.mark.parametrize(
+    ("other", "mine_stays"),
+    [
+        (created("28.7"), False),
+        (created("29.63"), False),
+        (created("29.7"), True),
+        (created("30.1"), True),
+        (created("29.639658"), False),
+        (created("29.639658", "ffffffff-43eb-4ab1-a0b1-9cc584182c60"), True),
+        ({"name": ORDER.name, "created_at": "2021"}, True),
+    ],
+)
+def test_who_creates_a_name_at_the_same_time_as_others_settles_on_the_oldest(other, mine_stays):
+    """All decide alike, by the time and then by the id; one's own that is younger is deleted."""
+    begun = [items(), ok(MINE, 201), items(other, MINE)]
+    rest = [] if mine_stays else [ok(MINE), httpx.Response(204)]
+    told = []
+    played = play(Workflows(PROJECT, tell=told.append).ensure(ORDER), begun + rest)
+
+    assert played.returned == ((MINE, True) if mine_stays else (other, False))
+    assert [asked for asked in played.asked if asked[0] == "DELETE"] == (
+        [] if mine_stays else [("DELETE", f"{BASE}/{WORKFLOW_ID}")]
+    )
+    assert bool(told) != mine_stays
+    assert all(WORKFLOW_ID in line and OTHER_ID in line for line in told)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [ok({**MINE, "run_count": 1})],
+        [ok({**MINE, "latest_execution": {"execution_id": "e"}})],
+        [ok(MINE), refused(403, "ModelArts.0108")],
+        [refused(400, GONE["workflow"])],
+    ],
+)
+def test_ones_own_younger_workflow_stays_if_it_is_used_or_cannot_be_deleted(answers):
+    """The oldest is used all the same, and the log says what is left."""
+    begun, told = [items(), ok(MINE, 201), items(created("28"), MINE)], []
+    played = play(Workflows(PROJECT, tell=told.append).ensure(ORDER), begun + answers)
+
+    assert played.returned == (created("28"), False)
+    assert WORKFLOW_ID in told[0]
+
+
+def test_several_of_one_name_are_looked_at_again_before_they_are_refused():
+    """Who else creates one at this moment deletes it soon; those that stay are the user's to tell apart."""
+    two, one = items(ROW, {**ROW, "workflow_id": OTHER_ID}), items(ROW)
+    settled = play(WORKFLOWS.ensure(ORDER), [two, two, one])
+    stays = play(WORKFLOWS.ensure(ORDER), [two] * 4)
+
+    assert (settled.returned, len(settled.pauses)) == ((ROW, False), 2)
+    assert isinstance(stays.raised, InvalidInput)
+    assert sum(stays.pauses) < 10
 
 
 def test_workflows_are_listed():
@@ -99,6 +178,24 @@ def test_what_is_not_there_is_told():
     assert isinstance(play(WORKFLOWS.get(WORKFLOW_ID), [ok({"x": 1})]).raised, UnexpectedAnswer)
 
 
+@pytest.mark.parametrize(
+    ("flow", "code", "says"),
+    [
+        (WORKFLOWS.get(WORKFLOW_ID), GONE["workflow"], "Check workflow_id"),
+        (SERVICE.get(REF), GONE["execution"], "Check execution_id"),
+    ],
+)
+def test_an_id_that_nothing_has_is_told_with_its_field(flow, code, says):
+    """The value is in what was asked; the fix names the field and what else may be wrong."""
+    error = play(flow, [refused(400, code, "It was not found.")]).raised
+
+    assert isinstance(error, NotFound)
+    assert WORKFLOW_ID in str(error) or REF.id in str(error)
+    assert error.fix.startswith(says)
+    assert "region" in error.fix
+    assert "project" in error.fix
+
+
 def test_a_name_with_half_a_character_cannot_be_asked_for():
     """What no URL can carry is refused with its value."""
     assert isinstance(play(WORKFLOWS.list(name="\ud800")).raised, InvalidInput)
@@ -136,6 +233,21 @@ REFUSED = {
     ),
     "parameters": ({"workflow_name": "a", "parameters": ["x"]}, "parameters is ['x'].", "Give a mapping"),
     "parameter name": ({"workflow_name": "a", "parameters": {3: 1}}, "parameters has the name 3.", "texts"),
+    "data elsewhere": (
+        {"workflow_name": "a", "data": {"in": "s3://"}},
+        "data['in'] is 's3://', which is not a path of OBS.",
+        "obs://bucket/folder/",
+    ),
+    "data of another scheme": (
+        {"workflow_name": "a", "data": {"in": {"obs_url": "https://bucket/x"}}},
+        "data['in'].obs_url is 'https://bucket/x', which is not a path of OBS.",
+        "obs://bucket/folder/",
+    ),
+    "data that a template left empty": (
+        {"workflow_name": "a", "data": {"in": "None"}},
+        f"data['in'] is 'None', which is not a path of OBS. {RENDERED}",
+        "obs://bucket/folder/",
+    ),
     "data name": ({"workflow_name": "a", "data": {"": "/b"}}, "data has the name ''.", "texts"),
 }
 
@@ -384,7 +496,8 @@ def test_places_in_obs():
     """Both spellings name the same place; the bucket is a subdomain except on this machine."""
     assert obs.bucket_and_key("obs://bucket/a/b/") == obs.bucket_and_key("/bucket/a/b/") == ("bucket", "a/b/")
     assert obs.bucket_and_key("/bucket") == ("bucket", "")
-    assert obs.bucket_and_key("https://bucket/x") is None
+    with pytest.raises(InvalidInput, match="path is 'https://bucket/x', which is not a path of OBS"):
+        obs.bucket_and_key("https://bucket/x")
     assert (obs.uri("/bucket/x"), obs.api_path("obs://bucket/x")) == ("obs://bucket/x", "/bucket/x")
     assert obs.url("/bucket/x y", "http://127.0.0.1:1") == "http://127.0.0.1:1/bucket/x%20y"
 
