@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from airflow_batch_provider import drive
+
 from . import secret_scan
 from .azurite import Azurite, CannotRunError
 
@@ -49,6 +51,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, or one process would still work when the others have ended."""
     order = {group: at for at, group in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: order.get(_group(item.nodeid), len(order)))
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pauses of flows pass at once, where it is no matter how long it takes until one gives up."""
+
+    async def pass_by(seconds: float) -> None:
+        del seconds
+
+    monkeypatch.setitem(drive.run.__kwdefaults__, "sleep", lambda seconds: None)
+    monkeypatch.setitem(drive.arun.__kwdefaults__, "sleep", pass_by)
 
 
 @pytest.fixture(scope="session")
