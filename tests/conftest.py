@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from airflow_batch_provider import drive
+
 from . import secret_scan
 from .azurite import Azurite, CannotRunError
 
@@ -20,15 +22,46 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(secret_scan, "secret_scan")
 
 
+SHARED_AIRFLOW, OWN_AIRFLOW = "tests/e2e, one Airflow", "tests/e2e, an Airflow each"
+OWN = ("tests/e2e/test_lifecycle.py", "tests/e2e/test_local_airflow.py", "tests/e2e/test_boundaries.py")
+LONGEST_FIRST = (SHARED_AIRFLOW, OWN_AIRFLOW, "tests/test_examples.py")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     """Have one process run all tests that share an Airflow, and any other file run in one process."""
-    return _OneAirflow(config, log)
+    return _TwoAirflows(config, log)
 
 
-class _OneAirflow(LoadFileScheduling):
+class _TwoAirflows(LoadFileScheduling):
+    """At most two Airflows at once: the shared one, and in another process those of files with their own."""
+
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/e2e" if nodeid.startswith("tests/e2e/") else super()._split_scope(nodeid)
+        return _group(nodeid)
+
+
+def _group(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
+    if file in OWN:
+        return OWN_AIRFLOW
+    return SHARED_AIRFLOW if file.startswith("tests/e2e/") else file
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, or one process would still work when the others have ended."""
+    order = {group: at for at, group in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(_group(item.nodeid), len(order)))
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pauses of flows pass at once, where it is no matter how long it takes until one gives up."""
+
+    async def pass_by(seconds: float) -> None:
+        del seconds
+
+    monkeypatch.setitem(drive.run.__kwdefaults__, "sleep", lambda seconds: None)
+    monkeypatch.setitem(drive.arun.__kwdefaults__, "sleep", pass_by)
 
 
 @pytest.fixture(scope="session")

@@ -202,6 +202,7 @@ KINDS: dict[str, tuple[dict[str, str], Flows]] = {
 REDIRECTS = [301, 302, 303, 307, 308]
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("way", ["worker", "event loop"])
 @pytest.mark.parametrize("status", REDIRECTS)
 @pytest.mark.parametrize(("match", "flow"), KINDS.values(), ids=KINDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from airflow_batch_provider.errors import (
@@ -59,7 +60,9 @@ def submit_once(
 
     Args:
         service: Where to submit.
-        order: What to submit, in the service's own terms.
+        order: What to submit, in the service's own terms; or a function that makes it, such as one that
+            uploads files first: it is called before anything is planned, and not at all if there is a job to
+            take up. It may block only where the driver does.
         task: Who submits.
         policy: What to do about a job that an earlier run left.
         now: Wall clock, epoch seconds.
@@ -72,22 +75,22 @@ def submit_once(
         JobError: A job was accepted but is not to be waited for; it is named.
         BatchError: The service refused, and no job exists.
     """
-    run = _Run(service, task, policy, now)
+    run = _Run(service, cache(order) if callable(order) else lambda: order, task, policy, now)
     kept = yield from load()
     record = Submission.from_dict(kept) if kept else None
     plan: Any = None
     if record is None and not task.first_try:
-        plan = yield from run.plan(order)
+        plan = yield from run.plan()
         record = yield from run.look_up(plan)
     elif record and record.ref is None:
-        plan = yield from run.plan(order)
+        plan = yield from run.plan()
         record = yield from run.resolve(plan, record)
     if record and record.ref and record.ref.id:
         taken = yield from run.earlier(record, record.ref)
         if taken:
             return taken
     if plan is None:
-        plan = yield from run.plan(order)
+        plan = yield from run.plan()
     intent = next_submission(record, task, now())
     yield from save(intent.to_dict())
     ref, job = yield from run.submit(plan, intent)
@@ -99,12 +102,13 @@ class _Run:
     """One run of a task, and what it does on the service."""
 
     service: Service
+    order: Callable[[], Any]
     task: TaskIdentity
     policy: Policy
     now: Callable[[], float]
 
-    def plan(self, order: Any) -> Flow[Any]:
-        tolerance = self.policy.outage_tolerance
+    def plan(self) -> Flow[Any]:
+        tolerance, order = self.policy.outage_tolerance, self.order()
         return (yield from patiently(lambda: self.service.plan(order), tolerance, self.now))
 
     # --- a request that an earlier run may have sent ---
@@ -182,6 +186,7 @@ class _Run:
                 fix="Wait for it or cancel it, or set on_retry='reattach'.",
             )
         if decision == "cancel_and_submit":
+            self.order()  # What the new job needs must be there before the old one is cancelled for it.
             tolerance = self.policy.outage_tolerance
             yield from patiently(lambda: self.service.cancel(ref), tolerance, self.now)
         return None

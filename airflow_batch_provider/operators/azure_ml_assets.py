@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SAID = ("description", "tags", "properties", "extra_properties")
 _DIGITS = 16
+_DIGITS_OF_NUMBERS = 13  # 52 bits: what reads numbers as floating point reads these right.
 _SOMEWHERE = "https://uploaded.example/folder"
 _JSON = dict.fromkeys(("tags", "properties", "extra_properties"), "json")
 
@@ -102,7 +103,12 @@ class _RegisterPathOperator(_RegisterOperator):
         return None
 
     def _uploaded(self, said: dict[str, Any], there: Uploaded) -> dict[str, Any]:
-        return self._at(said, there.uri, there.digest[:_DIGITS], is_folder=there.is_folder)
+        return self._at(said, there.uri, self._version_by(there.digest), is_folder=there.is_folder)
+
+    @classmethod
+    def _version_by(cls, digest: str) -> str:
+        """Return the version of a content."""
+        return digest[:_DIGITS]
 
     def _at(self, said: dict[str, Any], uri: str, version: str, *, is_folder: bool) -> dict[str, Any]:  # noqa: ARG002  # for data
         """Return what is said, of a path that was uploaded."""
@@ -162,8 +168,8 @@ class AzureMLRegisterModelOperator(_RegisterPathOperator):
         name: 1 to 255 letters, digits, ``-``, ``_`` and ``.``.
         path: A local file or folder, or one on a datastore (``azureml://…``), also of another job's output.
             Relative paths start at the DAG file's folder.
-        version: Default: of a local path, the first 16 digits of the SHA-256 of its content, so that the
-            same content is the same version.
+        version: An integer from 1. Default: of a local path, the first 52 bits of the SHA-256 of its content,
+            so that the same content is the same version.
         type: ``custom_model`` (the service's default), ``mlflow_model`` or ``triton_model``.
         flavors: Of an MLflow model.
         description: Of the model.
@@ -201,6 +207,10 @@ class AzureMLRegisterModelOperator(_RegisterPathOperator):
     def _kind(cls) -> str:
         return "model"
 
+    @classmethod
+    def _version_by(cls, digest: str) -> str:
+        return str(int(digest[:_DIGITS_OF_NUMBERS], 16))
+
 
 class AzureMLRegisterDataOperator(_RegisterPathOperator):
     """Register a version of a data asset, uploading it if it is on this machine.
@@ -212,8 +222,8 @@ class AzureMLRegisterDataOperator(_RegisterPathOperator):
         name: 1 to 255 letters, digits, ``-``, ``_`` and ``.``.
         path: A local file or folder, or where it is: on a datastore, in a storage account, or public.
             Relative paths start at the DAG file's folder.
-        version: Default: of a local path, the first 16 digits of the SHA-256 of its content, so that the
-            same content is the same version.
+        version: At most 30 characters. Default: of a local path, the first 16 digits of the SHA-256 of its
+            content, so that the same content is the same version.
         type: ``uri_folder`` or ``uri_file``; default: what a local path is, else ``uri_folder``.
         description: Of the data.
         tags: Of the version.

@@ -21,7 +21,7 @@ class AzureMLCreateComputeOperator(AzureMLCreateOperator):
     """Create a compute cluster, or change how many nodes it has.
 
     Args:
-        compute_name: 2 to 32 letters, digits and hyphens.
+        compute_name: 3 to 32 letters, digits and hyphens.
         vm_size: Of each node, such as ``STANDARD_D2_V2``.
         max_nodes: Most nodes.
         min_nodes: Nodes that are kept while there is nothing to do; they cost money.
@@ -56,7 +56,7 @@ class AzureMLCreateComputeOperator(AzureMLCreateOperator):
         "tags",
         "extra_properties",
     )
-    stand_ins = {"compute_name": "cc", "vm_size": "size", "max_nodes": 2**31, "min_nodes": 0}  # noqa: RUF012
+    stand_ins = {"compute_name": "any", "vm_size": "size", "max_nodes": 2**31, "min_nodes": 0}  # noqa: RUF012
     template_fields = (*fields, "if_exists", *COMMON)
     template_fields_renderers = dict.fromkeys(("tags", "extra_properties"), "json")
 
@@ -112,7 +112,7 @@ class AzureMLDeleteComputeOperator(AzureMLResourceOperator):
 
     title = "compute {compute_name!r}"
     fields = ("compute_name", "detach")
-    stand_ins = {"compute_name": "cc"}  # noqa: RUF012  # constant
+    stand_ins = {"compute_name": "any"}  # noqa: RUF012  # constant
     template_fields = ("compute_name", *COMMON)
 
     def __init__(self, *, compute_name: str, detach: bool = False, **kwargs: Any) -> None:

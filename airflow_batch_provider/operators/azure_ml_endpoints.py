@@ -152,7 +152,7 @@ class AzureMLCreateBatchDeploymentOperator(AzureMLCreateOperator):
         "deployment_name": "deployment",
         "model": "model:1",
         "component": "component:1",
-        "compute": "cc",
+        "compute": "any",
         "code": "code:1",
         "scoring_script": "score.py",
     }

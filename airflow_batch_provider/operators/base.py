@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseOperator, conf
@@ -118,7 +119,11 @@ class BatchOperator(BaseOperator):
 
     @abstractmethod
     def _order(self, context: Context) -> Any:
-        """Return what to submit, checked, in the service's own terms."""
+        """Return what to submit, checked, in the service's own terms.
+
+        Called only when there is something to submit: a job that runs is taken up whatever has become of the
+        files and arguments that it was made from.
+        """
 
     @abstractmethod
     def _conn_id(self) -> str:
@@ -165,8 +170,8 @@ class BatchOperator(BaseOperator):
     def _execute(self, context: Context) -> Any:
         if self._why_worker:
             self.log.info("Runs on a worker in spite of start_from_trigger=True: %s.", self._why_worker)
-        hook, order = self._prepared(context)
-        submission = self._submission(hook, order, _identity(context))
+        hook = self._prepared(context)
+        submission = self._submission(hook, partial(self._order, context), _identity(context))
         accepted = hook.run(submission, store=self._records(context))
         self._announce(context, accepted)
         if not self.wait_for_completion:
@@ -176,12 +181,11 @@ class BatchOperator(BaseOperator):
             self._defer(context, accepted.ref)
         return self._complete(context, self._wait(context, hook, accepted.ref))
 
-    def _prepared(self, context: Context) -> tuple[BatchHook, Any]:
+    def _prepared(self, context: Context) -> BatchHook:
         from airflow_batch_provider.errors import BatchError
 
         try:
             check_waiting(self, literal=False)
-            order = self._order(context)
             hook = self._hook = self.hook()
             hook.open()
             if self.wait_for_completion and self.deferrable:
@@ -190,9 +194,9 @@ class BatchOperator(BaseOperator):
             if self._ref:
                 error.about(self._ref.id, self._ref.url)
             raise
-        return hook, order
+        return hook
 
-    def _submission(self, hook: BatchHook, order: Any, task: TaskIdentity) -> Flow[Accepted]:
+    def _submission(self, hook: BatchHook, order: Callable[[], Any], task: TaskIdentity) -> Flow[Accepted]:
         from airflow_batch_provider.jobs import submit_once
 
         return submit_once(hook.service, order, task, self._policy())

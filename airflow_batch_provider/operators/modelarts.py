@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_batch_provider.checks import choice, just_one
@@ -164,7 +164,7 @@ class ModelArtsWorkflowOperator(BatchOperator):
             self.log.warning("%s", warning)
         return order
 
-    def _submission(self, hook: BatchHook, order: Any, task: TaskIdentity) -> Flow[Accepted]:
+    def _submission(self, hook: BatchHook, order: Callable[[], Any], task: TaskIdentity) -> Flow[Accepted]:
         submission = super()._submission(hook, order, task)
         if not self.rerun_failed:
             return submission

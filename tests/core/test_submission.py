@@ -267,10 +267,10 @@ class World:
     def end(self, job_id, state):
         self.jobs[job_id] = replace(self.jobs[job_id], state=state, status=state.value.title())
 
-    def run(self, task=None, policy=None, crash_after=0):
+    def run(self, task=None, policy=None, crash_after=0, order="order"):
         """Run the task once, to its end or to a crash; return what it did."""
         task = task or (RETRY if self.record else TASK)
-        flow = submit_once(OneRequestEach(), "order", task, policy or Policy(), now=self.clock)
+        flow = submit_once(OneRequestEach(), order, task, policy or Policy(), now=self.clock)
         played = play(flow, self, self.clock, crash_after)
         played.steps = [brief(step) for step in played.steps]
         return played
@@ -816,6 +816,54 @@ def test_each_decision_is_carried_out(submitted, state, task, policy, *, steps):
         assert len(submitted.jobs) == 1
     else:
         assert submitted.markers == [marker_of(TASK, 1), marker_of(TASK, 2)]
+
+
+@pytest.mark.parametrize(
+    ("state", "task", "policy", "steps"), [row[1:] for row in AGAIN], ids=[row[0] for row in AGAIN]
+)
+def test_an_order_is_made_once_and_only_for_a_new_job(submitted, state, task, policy, *, steps):
+    """A job that is taken up needs nothing of what it was made from; nor is anything made twice."""
+    submitted.end("job-1", state)
+    made = []
+    played = submitted.run(task, policy, order=lambda: made.append("made") or "order")
+
+    assert played.steps == steps
+    assert made == (["made"] if len(steps) > len(LOOK) else [])
+
+
+@pytest.mark.parametrize(
+    ("task", "policy", "named"),
+    [
+        (CLEARED, Policy(), "job-1"),
+        (RETRY, Policy("resubmit"), "job-1"),
+        (CLEARED, Policy(cancel_on_kill=False), ""),
+    ],
+    ids=["cleared", "resubmit", "left running"],
+)
+def test_an_order_that_cannot_be_made_cancels_nothing(submitted, task, policy, named):
+    """The job that runs goes on, and is named where it would have made way for the new one."""
+
+    def order():
+        raise NotFound("The folder is gone.")
+
+    played = submitted.run(task, policy, order=order)
+
+    assert type(played.raised) is NotFound
+    assert played.raised.job_id == named
+    assert played.steps == LOOK
+    assert submitted.jobs["job-1"].state is RUNNING
+
+
+def test_an_order_is_made_before_anything_is_asked(world):
+    """What is wrong with it is told before the service is asked, and nothing is recorded."""
+
+    def order():
+        raise InvalidInput("The folder is empty.")
+
+    played = world.run(order=order)
+
+    assert type(played.raised) is InvalidInput
+    assert (played.steps, world.record) == (["load"], None)
 
 
 @pytest.mark.parametrize("state", [RUNNING, SUCCEEDED])

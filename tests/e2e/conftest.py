@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 import pytest
 
 from airflow_batch_provider.demo.local_airflow import LocalAirflow
-from tests.secret_scan import FERNET_KEY, keep_triggers, look
+from tests.secret_scan import FERNET_KEY, keep_triggers
 
 from .emulator_process import EmulatorProcess
 
@@ -50,12 +48,8 @@ def airflow_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     """Run one emulator in a process of its own."""
-    emulator = EmulatorProcess(tmp_path_factory.mktemp("emulator"))
-    emulator.start()
-    yield emulator
-    look("journal of the emulator", httpx.get(f"{emulator.url}/_emulator/requests", trust_env=False).text)
-    emulator.end(signal.SIGTERM)
-    look("log of the emulator", emulator.log.read_text())
+    with EmulatorProcess.running(tmp_path_factory.mktemp("emulator")) as emulator:
+        yield emulator
 
 
 @pytest.fixture(scope="session")

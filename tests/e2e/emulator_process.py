@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,7 @@ import yaml
 from airflow_batch_provider.demo import __file__ as demo_file
 from airflow_batch_provider.demo import digits
 from airflow_batch_provider.emulator.modelarts.account import Account
+from tests.secret_scan import look
 
 SECRET = "planted-secret-7f3a"
 SIMULATED = {
@@ -40,7 +42,7 @@ def workflow(seconds: float, **ends: str) -> dict:
 class EmulatorProcess:
     """An emulator in a process of its own, always on the same port and state."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, speed: float = 1) -> None:
         shutil.copytree(Path(demo_file).parent / "deployment", folder / "deployment")
         digits.write(folder / "deployment")
         # Slow enough to be killed in the middle.
@@ -60,7 +62,7 @@ class EmulatorProcess:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
-        self._folder = folder
+        self._folder, self._speed = folder, speed
         self.digits = folder / "deployment"
         self.log = folder / "emulator.log"
         self.url = f"http://127.0.0.1:{self._port}"
@@ -110,12 +112,25 @@ class EmulatorProcess:
             str(self._folder / "state"),
             "--setup",
             str(self._folder / "deployment" / "setup.yml"),
+            "--speed",
+            str(self._speed),
         ]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
         until(self._answers, 60, "the emulator to answer")
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls, folder: Path, speed: float = 1) -> Iterator[EmulatorProcess]:
+        """Run one until it is no longer needed, and have what it wrote scanned for secrets."""
+        emulator = cls(folder, speed)
+        emulator.start()
+        yield emulator
+        look("journal of the emulator", emulator.control("GET", "requests").text)
+        emulator.end(signal.SIGTERM)
+        look("log of the emulator", emulator.log.read_text())
 
     def _answers(self) -> bool:
         with contextlib.suppress(httpx.TransportError):

@@ -1,4 +1,7 @@
-"""A whole lifecycle in a real Airflow: created, used and taken down, also when the work in between fails."""
+"""A whole lifecycle in a real Airflow: created, used and taken down, also when the work in between fails.
+
+The Airflow and the emulator are its own: nothing here is killed half-way, so the clock can run faster.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,27 @@ from pathlib import Path
 
 import pytest
 
+from .emulator_process import EmulatorProcess
+
 pytestmark = pytest.mark.e2e
 
 DAG = "example_azure_ml_lifecycle"
+FILE = Path(__file__).parents[2] / "example_dags" / f"{DAG}.py"
 BROKEN = "def init():\n    raise ValueError('no such model')\n\ndef run(mini_batch):\n    return []\n"
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory):
+    with EmulatorProcess.running(tmp_path_factory.mktemp("emulator"), speed=10) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def airflow(airflow_factory, emulator, tmp_path_factory):
+    """Run an Airflow with the example, unchanged, as its only DAG."""
+    dags = tmp_path_factory.mktemp("dags")
+    shutil.copy(FILE, dags)
+    return airflow_factory(dags, connections=emulator.connections)
 
 
 @pytest.fixture(scope="module")

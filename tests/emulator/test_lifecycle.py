@@ -145,7 +145,7 @@ class TestComputes:
     @pytest.mark.parametrize(
         ("name", "body", "words"),
         [
-            ("1st", CLUSTER, ["1st", "3 to 24"]),
+            ("1st", CLUSTER, ["1st", "3 to 32"]),
             ("typeless", CLUSTER | {"properties": {}}, ["computeType"]),
             ("sizeless", CLUSTER | {"properties": {"computeType": "AmlCompute"}}, ["vmSize"]),
             ("placeless", {"properties": CLUSTER["properties"]}, ["LocationRequired"]),
@@ -292,7 +292,10 @@ class TestAssets:
             ("/data/x/versions/1", {"dataUri": "x", "dataType": "csv"}, ["dataType", "csv"]),
             ("/components/x/versions/1", {"componentSpec": {"type": "sweep"}}, ["componentSpec"]),
             ("/codes/-x/versions/1", {"codeUri": "x"}, ["-x", "codes"]),
-            (f"/codes/x/versions/{'1' * 31}", {"codeUri": "x"}, ["versions", "1 to 30"]),
+            (f"/codes/x/versions/{'1' * 256}", {"codeUri": "x"}, ["codes/versions", "1 to 255"]),
+            (f"/data/x/versions/{'1' * 31}", {"dataUri": "x"}, ["data/versions", "1 to 30"]),
+            ("/models/x/versions/1.0", {"modelUri": "x"}, ["models/versions", "an integer from 1"]),
+            ("/models/x/versions/0", {"modelUri": "x"}, ["models/versions", "an integer from 1"]),
         ],
     )
     def test_wrong_version_is_refused(self, life, path, properties, words):
@@ -300,12 +303,20 @@ class TestAssets:
 
     @pytest.mark.parametrize("kind", CONTENT)
     def test_version_of_an_anonymous_asset_may_be_a_digest(self, life, kind):
-        """Only a version of a named asset has 30 characters at most."""
+        """Rules about the versions of data and models are for named ones."""
         path = f"/{kind}/azureml_anonymous/versions/{'0123456789abcdef' * 4}"
         anonymous = {"properties": CONTENT[kind][0] | {"isAnonymous": True}}
 
         assert life.put(path, anonymous).status_code == 201
-        assert refused(life.put(path[:-1] + "0", {"properties": CONTENT[kind][0]}), 400, "1 to 30")
+
+    @pytest.mark.parametrize(
+        ("kind", "version"),
+        [("codes", "v" * 255), ("environments", "2.1-rc.1"), ("data", "v" * 30), ("models", str(2**52))],
+    )
+    def test_longest_versions_are_taken(self, life, kind, version):
+        assert (
+            life.put(f"/{kind}/long/versions/{version}", {"properties": CONTENT[kind][0]}).status_code == 201
+        )
 
     def test_model_of_no_framework_has_an_empty_object_of_flavors(self, life):
         """The service's SDK walks through the flavors of any model."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime, timezone
 
 import pytest
@@ -158,3 +159,58 @@ def test_what_cannot_be_right_is_told_before_anything_is_sent(emulator, task, fo
         task.run(operator(**given))
 
     assert emulator.requests() == []
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_job_that_runs_is_taken_up_although_its_folder_is_gone(emulator, task, folder, deferrable, named):
+    """A retry looks at its record before it looks at the folder, which only a new job needs."""
+    said = {"endpoint_name": "endless", "timeout": 1, "cancel_on_timeout": False, "deferrable": deferrable}
+    said |= {"inputs": {"x": {"path": str(folder)}}} if named else {"input": str(folder)}
+    with pytest.raises(errors.JobTimedOut) as first:
+        task.run(operator(**said))
+    shutil.rmtree(folder)
+    emulator.reset()
+    task.instance.try_number = 2
+
+    with pytest.raises(errors.JobTimedOut) as second:
+        task.run(operator(**said))
+
+    assert second.value.job_id == first.value.job_id
+    assert invoked(emulator) == []
+
+
+def test_a_new_job_needs_its_folder(emulator, task, folder):
+    """A retry after a job that was cancelled is told what is missing, and submits nothing."""
+    said = {"endpoint_name": "endless", "timeout": 1, "input": str(folder)}
+    with pytest.raises(errors.JobTimedOut) as first:
+        task.run(operator(**said))
+    emulator.wait_for_status(first.value.job_id, "Canceled")
+    shutil.rmtree(folder)
+    emulator.reset()
+    task.instance.try_number = 2
+
+    with pytest.raises(errors.BatchError, match="scored"):
+        task.run(operator(**said))
+
+    assert invoked(emulator) == []
+
+
+def test_a_job_is_not_cancelled_for_one_that_cannot_be(emulator, task, folder):
+    """With ``on_retry='resubmit'``, what the new job needs is seen to before the old one is cancelled."""
+    said = {
+        "endpoint_name": "endless",
+        "timeout": 1,
+        "cancel_on_timeout": False,
+        "input": {"path": str(folder)},
+    }
+    with pytest.raises(errors.JobTimedOut) as first:
+        task.run(operator(**said))
+    shutil.rmtree(folder)
+    task.instance.try_number = 2
+
+    with pytest.raises(errors.NotFound, match="no such file or folder") as told:
+        task.run(operator(**said, on_retry="resubmit"))
+
+    assert told.value.job_id == first.value.job_id
+    assert emulator.job(first.value.job_id)["status"] not in ("CancelRequested", "Canceled")

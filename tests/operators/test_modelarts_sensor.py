@@ -88,6 +88,7 @@ def test_the_sensor_waits_for_a_person_if_the_user_says_so(task, started):
     assert "on hold" in json.dumps(logs, default=str)
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(
     "fault",
     [{"action": "status", "status": 503}, {"action": "html"}, {"action": "drop_before"}],

@@ -219,6 +219,7 @@ def test_a_connection_that_works_says_what_it_reached(modelarts):
         ({"host": "https://nowhere.invalid"}, "name resolution"),
     ],
 )
+@pytest.mark.usefixtures("no_pauses")
 def test_a_connection_that_fails_says_at_which_hop(modelarts, monkeypatch, changes, told):
     """The step, the addresses and the layer are named."""
     found = json.loads(json.dumps(modelarts.connection))

@@ -71,9 +71,9 @@ def _put_version(kind: str) -> Any:
         asked = await call.read(request)
         name, version = asked.path("name"), asked.path("version")
         names.check(kind, name)
-        # A client makes the version of an anonymous asset from its content, and a digest is longer than 30.
+        # A client makes the version of an anonymous asset from its content: a digest, long and no number.
         anonymous = wire.fold(asked.properties, _META).get("isAnonymous") is True
-        names.check("anonymous versions" if anonymous else "versions", version)
+        names.check("anonymous versions" if anonymous else f"{kind}/versions", version)
         resources = asked.world.resources
         old = resources.get(f"{kind}/versions", asked.workspace, f"{name}/{version}")
         properties = _properties(asked, kind, old)

@@ -124,7 +124,7 @@ UNCHANGED = {
     ),
     "compute: sizes and durations": (
         compute(
-            "cc", vm_size="STANDARD_D2_V2", max_nodes=5, idle_time_before_scale_down=120, tier="dedicated"
+            "cpu", vm_size="STANDARD_D2_V2", max_nodes=5, idle_time_before_scale_down=120, tier="dedicated"
         ),
         CLUSTER,
     ),
@@ -198,7 +198,7 @@ UPDATES = {
         },
     ),
     "a cluster grows": (
-        compute("cc", vm_size="standard_d2_v2", max_nodes=9),
+        compute("cpu", vm_size="standard_d2_v2", max_nodes=9),
         CLUSTER,
         ("properties.properties.scaleSettings.maxNodeCount",),
         {
@@ -303,7 +303,7 @@ FIXED = {
         "new version",
     ),
     "machines of a cluster": (
-        compute("cc", vm_size="STANDARD_D4_V2", max_nodes=5),
+        compute("cpu", vm_size="STANDARD_D4_V2", max_nodes=5),
         CLUSTER,
         "properties.properties.vmSize",
         "Delete it first",
@@ -564,7 +564,7 @@ def test_deleting(response, done):
     for flow, path in (
         (delete_endpoint(WORKSPACE, NAME), f"/batchEndpoints/{NAME}"),
         (delete_deployment(WORKSPACE, NAME, "blue"), f"/batchEndpoints/{NAME}/deployments/blue"),
-        (delete_compute(WORKSPACE, "cc"), "/computes/cc"),
+        (delete_compute(WORKSPACE, "cpu"), "/computes/cpu"),
     ):
         played = play(flow, [THERE, response])
         operation = played.returned.operation
@@ -597,7 +597,7 @@ def test_a_deletion_under_way_is_taken_up():
 def test_deleting_a_compute_says_how():
     """The machines are deleted, or only let go."""
     for detach, action in ((False, "Delete"), (True, "Detach")):
-        played = play(delete_compute(WORKSPACE, "cc", detach=detach), [THERE, httpx.Response(204)])
+        played = play(delete_compute(WORKSPACE, "cpu", detach=detach), [THERE, httpx.Response(204)])
         assert played.requests[1].url.params["underlyingResourceAction"] == action
         assert "underlyingResourceAction" not in played.returned.operation.resource_url
 
@@ -740,22 +740,36 @@ BAD = {
         "default_deployment is 'a/b'",
         "3 to 32",
     ),
-    "compute name": (lambda: compute("c_c", vm_size="S", max_nodes=1), "compute_name is 'c_c'", "2 to 32"),
-    "nodes": (lambda: compute("cc", vm_size="S", max_nodes=0), "max_nodes is 0", "integer from 1"),
+    "compute name": (lambda: compute("c_c", vm_size="S", max_nodes=1), "compute_name is 'c_c'", "3 to 32"),
+    "nodes": (lambda: compute("cpu", vm_size="S", max_nodes=0), "max_nodes is 0", "integer from 1"),
     "more at least than at most": (
-        lambda: compute("cc", vm_size="S", max_nodes=1, min_nodes=2),
+        lambda: compute("cpu", vm_size="S", max_nodes=1, min_nodes=2),
         "min_nodes is 2 and max_nodes is 1",
         "no more as min_nodes",
     ),
     "tier": (
-        lambda: compute("cc", vm_size="S", max_nodes=1, tier="cheap"),
+        lambda: compute("cpu", vm_size="S", max_nodes=1, tier="cheap"),
         "tier is 'cheap'",
         "dedicated, low_priority",
     ),
-    "size": (lambda: compute("cc", vm_size="", max_nodes=1), "vm_size is ''", "STANDARD_D2_V2"),
+    "size": (lambda: compute("cpu", vm_size="", max_nodes=1), "vm_size is ''", "STANDARD_D2_V2"),
     "asset name": (lambda: model("a b", 1, path=URI), "name is 'a b'", "1 to 255"),
     "version": (lambda: model("m", "", path=URI), "version is ''", "1 to 255"),
     "a version that is no version": (lambda: model("m", 1.5, path=URI), "version is 1.5", "1 to 255"),
+    "compute name of two": (
+        lambda: compute("cc", vm_size="S", max_nodes=1),
+        "compute_name is 'cc'",
+        "3 to 32",
+    ),
+    "model version of parts": (lambda: model("m", "1.0", path=URI), "version is '1.0'", "integer from 1"),
+    "model version of nothing": (lambda: model("m", 0, path=URI), "version is 0", "integer from 1"),
+    "model version with zeros": (lambda: model("m", "01", path=URI), "version is '01'", "integer from 1"),
+    "model version too large": (
+        lambda: model("m", str(2**63), path=URI),
+        "version is '9223",
+        "integer from 1",
+    ),
+    "long data version": (lambda: data("d", "v" * 31, path=URI), "version is 'vvv", "at most 30"),
     "local model": (lambda: model("m", 1, path="./model"), "path is the local path './model'", "Upload"),
     "model type": (lambda: model("m", 1, path=URI, type="onnx"), "type is 'onnx'", "custom_model"),
     "data type": (
@@ -891,7 +905,7 @@ FLOWS = [
     ),
     lambda: ensure(WORKSPACE, deployment(model="m@latest", environment="e@latest"), now=lambda: NOON),
     lambda: ensure(WORKSPACE, component("c", 1, spec={"type": [1, {"x": 2}]}), now=lambda: NOON),
-    lambda: ensure(WORKSPACE, compute("cc", vm_size="S", max_nodes=1), if_exists="skip", now=lambda: NOON),
+    lambda: ensure(WORKSPACE, compute("cpu", vm_size="S", max_nodes=1), if_exists="skip", now=lambda: NOON),
     lambda: set_default(WORKSPACE, NAME, "blue"),
     lambda: delete_endpoint(WORKSPACE, NAME),
     lambda: list_resources(WORKSPACE, "batchEndpoints"),
@@ -919,8 +933,8 @@ def test_any_arguments_are_a_body_or_bad_input(given_data):
         lambda: batch_endpoint(value),
         lambda: batch_endpoint(NAME, tags=value, properties=value),
         lambda: batch_endpoint(NAME, extra_properties=value),
-        lambda: compute("cc", vm_size="S", max_nodes=value, min_nodes=value),
-        lambda: compute("cc", vm_size=value, max_nodes=1, idle_time_before_scale_down=value),
+        lambda: compute("cpu", vm_size="S", max_nodes=value, min_nodes=value),
+        lambda: compute("cpu", vm_size=value, max_nodes=1, idle_time_before_scale_down=value),
         lambda: model(value, value, path=URI),
         lambda: model("m", 1, path=value, type=value),
         lambda: component("c", 1, spec=value),

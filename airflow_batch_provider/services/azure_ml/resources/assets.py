@@ -82,7 +82,7 @@ def model(
 
     Args:
         name: Of the model.
-        number: Its version.
+        number: Its version, an integer from 1.
         path: A file or folder on a datastore (``azureml://…``), or of another job's output.
         type: ``custom_model`` (the service's default), ``mlflow_model`` or ``triton_model``.
         description: Of the model.
@@ -100,7 +100,8 @@ def model(
         "modelType": fields.option("type", type, _MODEL_TYPES),
         "flavors": None if flavors is None else fields.json_mapping("flavors", flavors),
     }
-    return _version("models", "model", name, number, fields.body(said, extra_properties))
+    checked = fields.model_version("version", number)
+    return _version("models", "model", name, checked, fields.body(said, extra_properties))
 
 
 def environment(
@@ -174,7 +175,7 @@ def data(
 
     Args:
         name: Of the data.
-        number: Its version.
+        number: Its version, of 30 characters at most.
         path: Where it is: on a datastore, in a storage account, or public.
         type: ``uri_folder`` or ``uri_file``; batch endpoints read no tables.
         description: Of the data.
@@ -190,7 +191,8 @@ def data(
         "dataUri": _uri("path", path),
         **_said(description, tags, fields.texts("properties", properties)),
     }
-    return _version("data", "data asset", name, number, fields.body(said, extra_properties))
+    checked = fields.data_version("version", number)
+    return _version("data", "data asset", name, checked, fields.body(said, extra_properties))
 
 
 def component(

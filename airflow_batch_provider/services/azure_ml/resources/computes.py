@@ -36,7 +36,7 @@ def compute(
     """Describe a compute cluster.
 
     Args:
-        name: 2 to 32 letters, digits and hyphens.
+        name: 3 to 32 letters, digits and hyphens.
         vm_size: Of each node, such as ``STANDARD_D2_V2``.
         max_nodes: Most nodes.
         min_nodes: Nodes that are kept while there is nothing to do; they cost money.

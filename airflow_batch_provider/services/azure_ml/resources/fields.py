@@ -10,9 +10,10 @@ from typing import Any
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.values import RENDERED, is_nothing, mapping, shown
 
-_ENDPOINT = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{1,30}[a-zA-Z0-9]")
-_COMPUTE = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,30}[a-zA-Z0-9]")
+_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{1,30}[a-zA-Z0-9]")
+_NAME_FIX = "Use 3 to 32 letters, digits and hyphens, a letter first, no hyphen last."
 _ASSET = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
+_DATA_VERSION = 30
 _DURATION = re.compile(r"P(?=[0-9T])([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+S)?)?")
 _UNFIT = re.compile(r"[\ud800-\udfff]")
 _INT64 = 2**63
@@ -33,14 +34,15 @@ def text(field: str, value: Any, fix: str = "Give a text.") -> str:
 
 def endpoint_name(field: str, value: Any) -> str:
     """Return the name of a batch endpoint or a deployment."""
-    fix = "Use 3 to 32 letters, digits and hyphens, a letter first, no hyphen last."
-    return _matching(field, value, _ENDPOINT, fix)
+    return _matching(field, value, _NAME, _NAME_FIX)
 
 
 def compute_name(field: str, value: Any) -> str:
-    """Return the name of a compute cluster."""
-    fix = "Use 2 to 32 letters, digits and hyphens, a letter first, no hyphen last."
-    return _matching(field, value, _COMPUTE, fix)
+    """Return the name of a compute cluster.
+
+    Source: Azure's naming rules for resources, which give other kinds of compute other lengths.
+    """
+    return _matching(field, value, _NAME, _NAME_FIX)
 
 
 def asset_name(field: str, value: Any) -> str:
@@ -57,6 +59,28 @@ def asset_version(field: str, value: Any) -> str:
         else value
     )
     return asset_name(field, plain)
+
+
+def data_version(field: str, value: Any) -> str:
+    """Return a version of a data asset.
+
+    Source: the service's "Argument 'version' exceeded maximum length of 30 for DatasetId".
+    """
+    found = asset_version(field, value)
+    if len(found) > _DATA_VERSION:
+        raise refuse(field, value, f"A version of data has at most {_DATA_VERSION} characters.")
+    return found
+
+
+def model_version(field: str, value: Any) -> str:
+    """Return a version of a model, a number of 64 bits, also when a template rendered it to text.
+
+    Source: the YAML reference (``version: int``), and the ``Model`` of the model management service.
+    """
+    found = asset_version(field, value)
+    if not found.isdecimal() or found.startswith("0") or int(found) >= _INT64:
+        raise refuse(field, value, "Versions of models are numbers: give an integer from 1.")
+    return found
 
 
 def _matching(field: str, value: Any, pattern: re.Pattern[str], fix: str) -> str:
