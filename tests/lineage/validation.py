@@ -33,7 +33,7 @@ _STANDARD = {
     for module in vars(facet_v2).values()
     if inspect.ismodule(module)
     for kind in vars(module).values()
-    if inspect.isclass(kind) and issubclass(kind, BaseFacet)
+    if inspect.isclass(kind) and issubclass(kind, BaseFacet) and "/facets/" in kind._get_schema()
 }
 
 
