@@ -39,7 +39,7 @@ class ToldLineage:
         """Return what `lineage.events.lineage` makes of it.
 
         Args:
-            hook: With the connection read; ``None`` if it cannot be.
+            hook: With a connection that can be used; ``None`` if it cannot.
         """
 
     def get_openlineage_facets_on_start(self) -> Any:
@@ -57,9 +57,9 @@ class ToldLineage:
     def _readable_hook(self) -> BatchHook | None:
         hook = self._hook or self.hook()
         try:
-            hook.open()
+            hook.get_conn()
         except Exception as error:  # noqa: BLE001  # the task says it better, and fails for it
-            self.log.warning("OpenLineage is not told all, as the connection cannot be read: %s", error)
+            self.log.warning("OpenLineage is not told all, as the connection cannot be used: %s", error)
             return None
         return hook
 

@@ -1,4 +1,4 @@
-"""Tasks whose events are recorded: each service, waiting in the worker and deferred, with and without luck."""
+"""Tasks whose events are recorded: each service, in the worker and deferred, with and without luck."""
 
 from airflow.sdk import DAG
 
@@ -16,10 +16,10 @@ with DAG("recorded", schedule=None) as dag:
                 inputs={
                     "customers": "{{ var.value.signed }}",
                     "images": "azureml:images:1",
-                    "days": "azureml://datastores/lake/paths/days/{{ ds_nodash }}",
+                    "days": "azureml://datastores/lake/paths/days/{{ ds }}",
                     "lake": "abfss://lake@contoso.dfs.core.windows.net/all/",
                 },
-                outputs={"score": {"path": "azureml://datastores/lake/paths/{{ ti.task_id }}/{{ ds_nodash }}"}},
+                outputs={"score": {"path": "azureml://datastores/lake/paths/{{ ti.task_id }}/{{ ds }}"}},
                 **common,
             )
             ModelArtsWorkflowOperator(

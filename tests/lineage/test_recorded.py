@@ -65,7 +65,9 @@ EVERY = [
 every_task = pytest.mark.parametrize(("service", "waits", "ends"), EVERY)
 
 SIGNED = "https://contoso.blob.core.windows.net/raw/customers?sv=2026-01-01&sig=planted-secret-signature"
-WORKSPACE = "azureml://subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/emulator/workspaces/emulator"
+WORKSPACE = (
+    "azureml://subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/emulator/workspaces/emulator"
+)
 SALES = "wasbs://sales@contoso.blob.core.windows.net"
 
 
@@ -127,7 +129,7 @@ def test_every_event_is_valid(events):
 
 @every_task
 def test_what_is_sent_when(events, service, waits, ends):
-    """A task starts, once more when it goes on after a deferral, and ends, all in one run of the DAG's run."""
+    """A task starts, again when it goes on after a deferral, and ends; its parent is the run of the DAG."""
     told = of(events, service, waits, ends)
 
     starts = ["START"] * (2 if waits == "deferred" else 1)
@@ -145,7 +147,7 @@ def test_inputs_have_one_name_from_the_start_to_the_end(events, service, waits, 
             "wasbs://raw@contoso.blob.core.windows.net customers",
             "abfss://lake@contoso.dfs.core.windows.net all",
             f"{WORKSPACE} data/images/versions/1",
-            f"{WORKSPACE} datastores/lake/paths/days/{day[:10].replace('-', '')}",
+            f"{WORKSPACE} datastores/lake/paths/days/{day[:10]}",
         },
         "modelarts": {"obs://lab in"},
     }

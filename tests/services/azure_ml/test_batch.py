@@ -309,7 +309,7 @@ def test_the_outputs_that_were_asked_for_are_remembered():
 
 
 def test_the_deployment_and_its_model_are_remembered():
-    """The reference tells later which version of which model made the predictions; unknown ones are left out."""
+    """The reference tells later which version of which model scored; what is unknown is left out."""
     answers = [recorded("endpoint_get"), recorded("deployment_get")]
     call = play(batch().plan(order()), answers).returned
     ref, _ = submitted(recorded("invoke_model_deployment"), call=call).returned
