@@ -42,9 +42,10 @@ MAY_IMPORT = {
     "bounds": set(),
     "assets": {"errors"},
     "hooks": LEAVES | {"drive", "services", "auth", "storage", PACKAGE},
+    "lineage": LEAVES | {"assets", "services", PACKAGE},
     "watching": LEAVES | {"bounds", "drive", "hooks"},
     "triggers": LEAVES | {"bounds", "hooks", "masking", "watching"},
-    "operators": LEAVES | {"hooks", "triggers", "links", "masking"},
+    "operators": LEAVES | {"hooks", "triggers", "links", "masking", "lineage"},
     "sensors": LEAVES | {"hooks", "triggers", "links", "masking"},
     "emulator": set(),
     "demo": {"emulator"},
@@ -60,7 +61,9 @@ NEVER = {
 HEAVY = ("azure.identity", "obstore", "uvicorn", "starlette")
 NOT_AT_PARSE_TIME = {
     **dict.fromkeys(MAY_IMPORT.keys() - {"emulator", "demo"}, HEAVY),
-    **dict.fromkeys(("operators", "sensors"), (*HEAVY, f"{PACKAGE}.triggers")),
+    **dict.fromkeys(
+        ("operators", "sensors"), (*HEAVY, f"{PACKAGE}.triggers", f"{PACKAGE}.lineage", "openlineage")
+    ),
 }
 
 # A module of each kind, for packages that break one rule.
@@ -293,7 +296,8 @@ def test_dag_files_load_nothing_heavy(tmp_path):
     """Importing every operator and sensor loads no cloud library, no server and no trigger of ours."""
     wanted = [name for name in modules(ROOT) if within(name, (f"{PACKAGE}.operators", f"{PACKAGE}.sensors"))]
     wanted.append(f"{PACKAGE}.retries")
-    unwanted = ("azure.identity", "obstore", "uvicorn", f"{PACKAGE}.triggers", f"{PACKAGE}.services")
+    ours = (f"{PACKAGE}.triggers", f"{PACKAGE}.services", f"{PACKAGE}.lineage")
+    unwanted = ("azure.identity", "obstore", "uvicorn", "openlineage", *ours)
     code = f"import sys, {', '.join(wanted)}; print([m for m in {unwanted} if m in sys.modules])"
     environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(ROOT.parent)}
 

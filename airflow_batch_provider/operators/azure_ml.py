@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_batch_provider.hooks.azure_ml import AzureMLHook
+    from airflow_batch_provider.hooks.base import BatchHook
     from airflow_batch_provider.operators.azure_ml_assets import (
         AzureMLRegisterCodeOperator,
         AzureMLRegisterDataOperator,
@@ -225,6 +226,33 @@ class AzureMLBatchEndpointOperator(BatchOperator):
             order(input=described.input, inputs=described.inputs)
             inputs = uploads.upload_inputs(cast("AzureMLHook", self.hook()), inputs, self.log.info)
         return order(input=inputs.input, inputs=inputs.inputs)
+
+    def _told_lineage(self, hook: BatchHook | None) -> Any:
+        from airflow_batch_provider.lineage import azure_ml, events
+
+        workspace = cast("AzureMLHook", hook).workspace.id if hook else ""
+        written = azure_ml.written_to(self._ended.outputs, workspace) if self._ended else []
+        read = self._asked(partial(self._read_by_job, workspace))
+        return events.lineage(
+            self.service,
+            read=azure_ml.with_storage(read, written),
+            written=written,
+            ref=self._ref,
+            job=self._ended,
+            facts=azure_ml.facts(self._ref, self._said(), workspace),
+        )
+
+    def _read_by_job(self, workspace: str) -> Any:
+        from airflow_batch_provider.hooks import uploads
+        from airflow_batch_provider.lineage import azure_ml
+        from airflow_batch_provider.operators.files import folders_of, from_file
+
+        named = from_file(self, "inputs", self._context or {})
+        found = uploads.local_inputs(self.input, named, folders_of(self, "inputs"), allowed=True)
+        local = [one.path for one in found.local.values()]
+        one = None if None in found.local else found.input
+        named = {key: value for key, value in (named or {}).items() if key not in found.local}
+        return azure_ml.read_by(one, named, local, workspace)
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
         super()._do_render_template_fields(*args, **kwargs)

@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator, conf
 
 from airflow_batch_provider.checks import choice
 from airflow_batch_provider.operators.assets import tell_outlets
+from airflow_batch_provider.operators.lineage import ToldLineage
 from airflow_batch_provider.operators.waiting import check_waiting, deadline_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _CANCEL_SECONDS = 20.0
 
 
-class BatchOperator(BaseOperator):
+class BatchOperator(ToldLineage, BaseOperator):
     """Base of the operators that run one remote job.
 
     Args:
@@ -132,6 +133,12 @@ class BatchOperator(BaseOperator):
     def _place(self) -> dict[str, Any]:
         """Return what overrides the connection, as keyword arguments of the hook."""
         return {}
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Any, context: Context, *args: Any, **kwargs: Any
+    ) -> None:
+        self._context = context
+        super()._do_render_template_fields(parent, template_fields, context, *args, **kwargs)
 
     def hook(self) -> BatchHook:
         """Return the hook that the rendered arguments describe."""
@@ -394,6 +401,7 @@ class BatchOperator(BaseOperator):
         return deadline_of(self, context, ref.submitted_at)
 
     def _complete(self, context: Context, job: Job) -> dict[str, Any]:
+        self._ended = job
         job.check()
         if self._ref is not None:
             self._push(context, self._ref)

@@ -164,6 +164,25 @@ class ModelArtsWorkflowOperator(BatchOperator):
             self.log.warning("%s", warning)
         return order
 
+    def _told_lineage(self, hook: BatchHook | None) -> Any:
+        from airflow_batch_provider.lineage import events, modelarts
+
+        region = hook.connection.region if hook else ""
+        return events.lineage(
+            self.service,
+            read=self._asked(self._read_by_job),
+            written=modelarts.written_to(self._ended.outputs) if self._ended else [],
+            ref=self._ref,
+            job=self._ended,
+            facts=modelarts.facts(self._ref, self._said(), region),
+        )
+
+    def _read_by_job(self) -> Any:
+        from airflow_batch_provider.lineage import modelarts
+        from airflow_batch_provider.operators.files import from_file
+
+        return modelarts.read_by(from_file(self, "data", self._context or {}))
+
     def _submission(self, hook: BatchHook, order: Callable[[], Any], task: TaskIdentity) -> Flow[Accepted]:
         submission = super()._submission(hook, order, task)
         if not self.rerun_failed:

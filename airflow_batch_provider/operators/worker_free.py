@@ -93,6 +93,8 @@ def _plain(value: Any) -> Any:
 
 def _needs(operator: BatchOperator) -> Iterator[str]:
     """Yield what a task needs a worker for, beside its arguments."""
+    from airflow_batch_provider.lineage.listening import listens
+
     if getattr(operator, "_BaseOperator__from_mapped", False) or _in_mapped_group(operator):
         yield "is mapped"
     if hasattr(operator, "python_callable"):
@@ -102,6 +104,8 @@ def _needs(operator: BatchOperator) -> Iterator[str]:
     if operator.outlets or operator.inlets:
         yield "has inlets or outlets"
     yield from (f"has {name}" for name in _HOOKS if getattr(operator, name, None))
+    if listens(operator):
+        yield "tells OpenLineage, whose listener is called on workers only"
     if operator.multiple_outputs:
         yield "has multiple_outputs"
     if methods := _own_methods(type(operator)):

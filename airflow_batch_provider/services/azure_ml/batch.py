@@ -96,6 +96,7 @@ class BatchEndpoints:
         return self._of_this_cloud(str(scoring_uri).rstrip("/"), what)
 
     def _with_outputs(self, call: Call, deployment: Deployment) -> Flow[Call]:
+        call = replace(call, deployment=deployment)
         if not call.order.auto_outputs:
             return call
         if deployment.kind == "pipeline":

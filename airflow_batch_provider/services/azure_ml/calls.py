@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from airflow_batch_provider.jobs import JobRef
+from airflow_batch_provider.services.azure_ml.deployments import UNKNOWN, Deployment
 from airflow_batch_provider.services.azure_ml.invocation import Invocation
 from airflow_batch_provider.services.azure_ml.listing import MARKER, MARKER_INPUT, SERVICE
 from airflow_batch_provider.services.azure_ml.workspace import Workspace
@@ -23,12 +24,14 @@ class Call:
         scoring_uri: Where.
         output_folder: Where the service shall write if the order leaves it to us; the marker is appended.
         output_file: The file's name there.
+        deployment: What is known of the deployment there.
     """
 
     order: Invocation
     scoring_uri: str
     output_folder: str = ""
     output_file: str = ""
+    deployment: Deployment = field(default=UNKNOWN, compare=False)
 
     def properties(self, marker: str) -> dict[str, Any]:
         """Return the body's ``properties``; they carry the marker, if there is one."""
@@ -66,9 +69,11 @@ def reference(
         url: Of its page in the studio; default: made up as the service does.
     """
     outputs = call.properties(marker).get("OutputData", {})
+    known = {"deployment": call.deployment.name, "model": call.deployment.model}
     place = {
         "scoring_uri": call.scoring_uri,
         "endpoint": endpoint_name(call.order.endpoint_name, call.scoring_uri),
+        **{key: told for key in ("deployment", "model") if (told := known[key])},
         **{f"output:{name}": str(output["Uri"]) for name, output in outputs.items()},
     }
     return JobRef(SERVICE, job_id, place, at, marker, url or workspace.studio_url(job_id))

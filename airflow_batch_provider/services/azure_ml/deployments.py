@@ -30,11 +30,17 @@ class Deployment:
         name: Its name.
         kind: ``unknown`` where this identity may not look, or an old api-version does not tell.
         output_file_name: Of a model deployment.
+        model: ARM id of its model, if it has one.
     """
 
     name: str
     kind: Kind = "unknown"
     output_file_name: str = "predictions.csv"
+    model: str = ""
+
+
+UNKNOWN = Deployment("")
+"""Which deployment it is, is not known."""
 
 
 @dataclass
@@ -73,7 +79,8 @@ def _look_up(url: str, endpoint: str, name: str) -> Flow[Deployment]:
         return Deployment(name)
     properties = inner(body, "properties")
     file_name = properties.get("outputFileName") or Deployment.output_file_name
-    return Deployment(name, _kind(properties), str(file_name))
+    model = inner(properties, "model").get("assetId")
+    return Deployment(name, _kind(properties), str(file_name), str(model or ""))
 
 
 def _kind(properties: Mapping[str, Any]) -> Kind:

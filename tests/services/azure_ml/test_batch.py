@@ -308,6 +308,18 @@ def test_the_outputs_that_were_asked_for_are_remembered():
     assert ref.place["output:log"] == f"{OUT}.log"
 
 
+def test_the_deployment_and_its_model_are_remembered():
+    """The reference tells later which version of which model scored; what is unknown is left out."""
+    answers = [recorded("endpoint_get"), recorded("deployment_get")]
+    call = play(batch().plan(order()), answers).returned
+    ref, _ = submitted(recorded("invoke_model_deployment"), call=call).returned
+    unknown, _ = submitted(recorded("invoke_model_deployment")).returned
+
+    assert ref.place["deployment"] == "batch-dpm-11a618d470304b2"
+    assert ref.place["model"].endswith("/models/model_test/versions/1")
+    assert {"deployment", "model"}.isdisjoint(unknown.place)
+
+
 def without(name):
     body = recorded_body("invoke_model_deployment")
     del body[name]
