@@ -59,7 +59,8 @@ def submit_once(
 
     Args:
         service: Where to submit.
-        order: What to submit, in the service's own terms.
+        order: What to submit, in the service's own terms; or a function without arguments that tells it,
+            called when it has to be known, and once more if the task was cleared since it may have been sent.
         task: Who submits.
         policy: What to do about a job that an earlier run left.
         now: Wall clock, epoch seconds.
@@ -82,6 +83,8 @@ def submit_once(
     elif record and record.ref is None:
         plan = yield from run.plan(order)
         record = yield from run.resolve(plan, record)
+        if callable(order) and cleared(record, task):
+            plan = None
     if record and record.ref and record.ref.id:
         taken = yield from run.earlier(record, record.ref)
         if taken:
@@ -105,7 +108,8 @@ class _Run:
 
     def plan(self, order: Any) -> Flow[Any]:
         tolerance = self.policy.outage_tolerance
-        return (yield from patiently(lambda: self.service.plan(order), tolerance, self.now))
+        told = order() if callable(order) else order
+        return (yield from patiently(lambda: self.service.plan(told), tolerance, self.now))
 
     # --- a request that an earlier run may have sent ---
 
