@@ -8,7 +8,8 @@ when.
 from __future__ import annotations
 
 from airflow_batch_provider.jobs.decision import Policy, decide
-from airflow_batch_provider.jobs.model import Job, JobPage, JobRef, JobState, Service, Trace, Traces
+from airflow_batch_provider.jobs.model import Job, JobPage, JobRef, JobState, Service, Step, Trace, Traces
+from airflow_batch_provider.jobs.progress import summary, told
 from airflow_batch_provider.jobs.record import Submission, TaskIdentity, marker_of
 from airflow_batch_provider.jobs.submission import Accepted, submit_once
 from airflow_batch_provider.jobs.waiting import Waiting, Watch, details, finish, wait
@@ -21,6 +22,7 @@ __all__ = [
     "JobState",
     "Policy",
     "Service",
+    "Step",
     "Submission",
     "TaskIdentity",
     "Trace",
@@ -32,5 +34,7 @@ __all__ = [
     "finish",
     "marker_of",
     "submit_once",
+    "summary",
+    "told",
     "wait",
 ]

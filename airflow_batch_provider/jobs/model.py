@@ -32,6 +32,23 @@ class JobState(str, Enum):
 
 
 @dataclass(frozen=True)
+class Step:
+    """A part of a job that has begun.
+
+    Args:
+        name: The name that people see.
+        status: The service's own word.
+        done: Whether it will not go on, however it ended.
+        seconds: How long it has taken so far; ``None`` if the service does not say.
+    """
+
+    name: str
+    status: str
+    done: bool = False
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """A remote job as its service last described it.
 
@@ -45,6 +62,8 @@ class Job:
         url: Its page in the service's web interface.
         endpoint: The endpoint or workflow that it runs on.
         outputs: Output name to ``{"uri": …, "url": …, "abfss": …}``.
+        steps: Its parts that have begun, where the service tells them; not among what `to_dict` returns.
+        steps_in_all: How many it has in all; 0 if that is not known. Likewise.
     """
 
     service: str
@@ -56,6 +75,8 @@ class Job:
     url: str = ""
     endpoint: str = ""
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    steps: tuple[Step, ...] = field(default=(), compare=False)
+    steps_in_all: int = field(default=0, compare=False)
 
     @property
     def news(self) -> str:
@@ -64,7 +85,9 @@ class Job:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON scalars and mappings only."""
-        return {**asdict(self), "state": self.state.value}
+        told = {**asdict(self), "state": self.state.value}
+        del told["steps"], told["steps_in_all"]  # For whoever waits; the service has them.
+        return told
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Job:

@@ -349,13 +349,13 @@ class BatchOperator(BaseOperator):
             raise
 
     def _watch(self, context: Context, ref: JobRef) -> Watch:
-        from airflow_batch_provider.jobs import Watch
+        from airflow_batch_provider.jobs import Watch, told
 
         return Watch(
             poll_interval=float(self.poll_interval),
             deadline=self._deadline(context, ref),
             outage_tolerance=float(self.outage_tolerance),
-            on_change=lambda job: self.log.info("Job %s is %s.", job.id, job.news),
+            on_change=lambda job: self.log.info("%s", told(job, ref)),
             on_trouble=lambda error: self.log.warning("Asking again: %s", error),
         )
 

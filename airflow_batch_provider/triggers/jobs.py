@@ -12,12 +12,12 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_batch_provider import errors
 from airflow_batch_provider.bounds import bounded
 from airflow_batch_provider.errors import BatchError
-from airflow_batch_provider.jobs import Job, JobRef, Watch
+from airflow_batch_provider.jobs import Job, JobRef, Watch, told
+from airflow_batch_provider.triggers.history import History
 from airflow_batch_provider.triggers.settling import settle
 from airflow_batch_provider.triggers.task_state import ended_by_user, task_state
 from airflow_batch_provider.watching import shared_connection, watched
 
-_HISTORY = 100
 _CANCEL_SECONDS = 18.0  # With the question before it, within Airflow's 30.
 
 _ending: set[asyncio.Future[None]] = set()
@@ -67,7 +67,7 @@ class JobTrigger(BaseTrigger):
         self.outage_tolerance = outage_tolerance
         self.cancel_on_kill = cancel_on_kill
         self.cancel_on_timeout = cancel_on_timeout
-        self._history: list[str] = []
+        self._history = History()
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class's path and its arguments."""
@@ -125,13 +125,13 @@ class JobTrigger(BaseTrigger):
 
     async def outcome(self) -> dict[str, Any]:
         """Wait; return what `run` tells."""
-        told = {"ref": self.ref, "history": self._history}
+        event = {"ref": self.ref, "history": self._history.lines}
         ref = JobRef.from_dict(self.ref)
         try:
             job = await watched(self.service, self.conn_id, self.place, ref, self._watch())
         except BatchError as error:
-            return {**told, "outcome": "error", **error_to_dict(error)}
-        return {**told, "outcome": "done", "job": job.to_dict()}
+            return {**event, "outcome": "error", **error_to_dict(error)}
+        return {**event, "outcome": "done", "job": job.to_dict()}
 
     def _watch(self) -> Watch:
         return Watch(
@@ -143,17 +143,13 @@ class JobTrigger(BaseTrigger):
         )
 
     def _changed(self, job: Job) -> None:
-        self.log.info("Job %s is %s: %s", job.id, job.news, job.url)
-        self._remember(job.news)
+        line = told(job, JobRef.from_dict(self.ref))
+        self.log.info("%s", line)
+        self._history.add(line)
 
     def _troubled(self, error: BatchError) -> None:
         self.log.warning("Asking again: %s", error)
-        self._remember(f"asking again after: {error.message}")
-
-    def _remember(self, what: str) -> None:
-        # Trigger logs get lost; the task writes this again when it goes on.
-        if len(self._history) < _HISTORY:
-            self._history.append(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {what}")
+        self._history.add(f"asking again after: {error.message}")
 
 
 def error_to_dict(error: BatchError) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from airflow.sdk import DAG, task as airflow_task
+from airflow.sdk import DAG
+from airflow.sdk import task as airflow_task
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 from structlog.testing import capture_logs
 

@@ -44,6 +44,7 @@ class Call:
         workflow_name: Of the workflow.
         body: What is sent, without the marker.
         on_waiting_inputs: ``fail`` or ``wait``.
+        steps: How many steps there are to be run; 0 if that is not known.
     """
 
     project: Project
@@ -51,6 +52,7 @@ class Call:
     workflow_name: str
     body: dict[str, Any]
     on_waiting_inputs: str = "fail"
+    steps: int = 0
 
 
 class ModelArtsWorkflows(Actions):
@@ -88,6 +90,7 @@ class ModelArtsWorkflows(Actions):
             str(workflow.get("name") or ""),
             body,
             order.on_waiting_inputs,
+            steps.count(workflow, body.get("scene_id")),
         )
 
     def _workflow(self, order: Start) -> Flow[dict[str, Any]]:
@@ -262,5 +265,7 @@ def _ref(call: Call, execution_id: str, answer: dict[str, Any], submitted_at: fl
         "workflow_name": str(answer.get("workflow_name") or call.workflow_name),
         "on_waiting_inputs": call.on_waiting_inputs,
     }
+    if call.steps:
+        place["steps"] = str(call.steps)
     url = call.project.console_url(call.workflow_id, execution_id)
     return JobRef(SERVICE, execution_id, place, submitted_at, marker, url)
