@@ -8,7 +8,17 @@ when.
 from __future__ import annotations
 
 from airflow_batch_provider.jobs.decision import Policy, decide
-from airflow_batch_provider.jobs.model import Job, JobPage, JobRef, JobState, Service, Step, Trace, Traces
+from airflow_batch_provider.jobs.model import (
+    Job,
+    JobPage,
+    JobRef,
+    JobState,
+    Log,
+    Service,
+    Step,
+    Trace,
+    Traces,
+)
 from airflow_batch_provider.jobs.progress import summary, told
 from airflow_batch_provider.jobs.record import Submission, TaskIdentity, marker_of
 from airflow_batch_provider.jobs.submission import Accepted, submit_once
@@ -20,6 +30,7 @@ __all__ = [
     "JobPage",
     "JobRef",
     "JobState",
+    "Log",
     "Policy",
     "Service",
     "Step",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any, Protocol
@@ -94,6 +94,14 @@ class Job:
         """Read what `to_dict` wrote."""
         return cls(**{**data, "state": JobState(data["state"])})
 
+    def logs_wanted(self, fetch_logs: str) -> bool:
+        """Say whether this job's logs are to be fetched, now that it is done.
+
+        Args:
+            fetch_logs: ``on_failure``, ``always`` or ``never``.
+        """
+        return fetch_logs == "always" or (fetch_logs == "on_failure" and self.state is not JobState.SUCCEEDED)
+
     def check(self) -> Job:
         """Return the job if it succeeded.
 
@@ -149,6 +157,28 @@ class JobRef:
     def from_dict(cls, data: Mapping[str, Any]) -> JobRef:
         """Read what `to_dict` wrote."""
         return cls(**data)
+
+
+@dataclass(frozen=True)
+class Log:
+    """The end of one of a job's logs, without secrets.
+
+    Args:
+        name: What log it is.
+        lines: Its last lines; none where only something is left out.
+        left_out: What came before them, such as ``3 lines and 512 bytes``; empty for nothing.
+    """
+
+    name: str
+    lines: tuple[str, ...]
+    left_out: str = ""
+
+    def __str__(self) -> str:
+        """Return it for a task's log."""
+        if not self.lines:
+            return f"Left out of {self.name}: {self.left_out}."
+        before = f" ({self.left_out} before that left out)" if self.left_out else ""
+        return "\n".join([f"The end of {self.name}{before}:", *(f"  | {line}" for line in self.lines)])
 
 
 @dataclass(frozen=True)
@@ -245,3 +275,11 @@ class Service(Protocol):
 
     def explain(self, ref: JobRef) -> Flow[str]:
         """Tell why a job failed, as far as the service says."""
+
+    def logs(self, ref: JobRef, tell: Callable[[Log], None]) -> Flow[None]:
+        """Read the ends of a finished job's logs, of what failed if something did; a few, each bounded.
+
+        Args:
+            ref: The job.
+            tell: Called with each as soon as it is read.
+        """

@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator, conf
 
 from airflow_batch_provider.checks import choice
 from airflow_batch_provider.operators.assets import tell_outlets
+from airflow_batch_provider.operators.logs import CHOICES, write_logs
 from airflow_batch_provider.operators.waiting import check_waiting, deadline_of
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class BatchOperator(BaseOperator):
             the job, and fails with `SubmissionUnknown` where it cannot be known whether there is one;
             ``retry`` submits again there, at the risk of a second job; ``fail`` does not look.
         outage_tolerance: Seconds without a good answer after which the task fails and leaves the job running.
+        fetch_logs: Whether the ends of the job's logs are written to the task's log when it has ended:
+            ``on_failure``, ``always`` or ``never``. See ``docs/logs.md``.
         start_from_trigger: Whether the task runs in the triggerer from the start, with no worker at all, if
             all that it needs is known there; otherwise it runs on a worker, and its log says why. See
             ``docs/worker-free.md``.
@@ -78,6 +81,7 @@ class BatchOperator(BaseOperator):
         on_clear: str = "rerun",
         on_ambiguous: str = "reconcile",
         outage_tolerance: float = 900,
+        fetch_logs: str = "on_failure",
         start_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -92,6 +96,7 @@ class BatchOperator(BaseOperator):
         self.on_clear = choice("on_clear", on_clear, "rerun", "reuse")
         self.on_ambiguous = choice("on_ambiguous", on_ambiguous, "reconcile", "fail", "retry")
         self.outage_tolerance = outage_tolerance
+        self.fetch_logs = choice("fetch_logs", fetch_logs, *CHOICES)
         self._ref: JobRef | None = None
         self._hook: BatchHook | None = None
         self._instance: Any = None
@@ -390,6 +395,8 @@ class BatchOperator(BaseOperator):
         return deadline_of(self, context, ref.submitted_at)
 
     def _complete(self, context: Context, job: Job) -> dict[str, Any]:
+        if self._ref is not None and job.logs_wanted(self.fetch_logs):
+            write_logs(self.log, self._hook or self.hook(), self._ref)
         job.check()
         if self._ref is not None:
             self._push(context, self._ref)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_batch_provider.jobs import Job, JobRef, JobState, Step, summary, told
+from airflow_batch_provider.jobs import Job, JobRef, JobState, Log, Step, summary, told
 from airflow_batch_provider.jobs.progress import spent
 
 REF = JobRef("modelarts", "job-1", submitted_at=1000.0)
@@ -71,7 +71,9 @@ def test_what_is_more_than_the_steps_say_is_told():
     """What the service says of the job itself is not in the table."""
     text = says(job(steps=STEPS, detail="Step 'fit' waits for a person."), now=1001.0)
 
-    assert text.splitlines()[0] == "Job job-1 is running after 1 s, 1 step done: Step 'fit' waits for a person."
+    assert (
+        text.splitlines()[0] == "Job job-1 is running after 1 s, 1 step done: Step 'fit' waits for a person."
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_what_is_more_than_the_steps_say_is_told():
     [(STEPS, 2, "1 of 3 steps done"), (STEPS[1:], 0, "0 steps done"), (STEPS[:1], 1, "1 of 1 steps done")],
 )
 def test_steps_done_of_all(steps, in_all, done):
-    """A loop has more runs than the workflow has steps; of a job of somebody else's their number is unknown."""
+    """There may be more steps than were foreseen; of a job of somebody else's their number is unknown."""
     assert f", {done}." in says(job(steps=steps, steps_in_all=in_all))
 
 
@@ -98,3 +100,22 @@ def test_steps_are_no_part_of_a_job_that_travels():
 
     assert one == job()
     assert Job.from_dict(json.loads(json.dumps(one.to_dict()))).steps == ()
+
+
+def test_the_end_of_a_log_says_what_came_before():
+    """Its lines are set off from the task's own."""
+    assert str(Log("a.txt", ("one", "two"))) == "The end of a.txt:\n  | one\n  | two"
+    assert str(Log("a.txt", ("two",), "1 line")) == "The end of a.txt (1 line before that left out):\n  | two"
+    assert str(Log("the logs", (), "3 files")) == "Left out of the logs: 3 files."
+
+
+@pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED])
+def test_when_logs_are_wanted(state):
+    """Always, never, or of what did not succeed."""
+    one = Job("modelarts", "job-1", state=state)
+
+    assert [one.logs_wanted(choice) for choice in ("always", "on_failure", "never")] == [
+        True,
+        state is not JobState.SUCCEEDED,
+        False,
+    ]
