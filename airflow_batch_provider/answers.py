@@ -15,6 +15,7 @@ T = TypeVar("T")
 _SHOWN = 400
 _LONGEST_MESSAGE = 2000
 _LOG_LINES, _LOG_LINE = 20, 300
+_FETCHED_LINES, _FETCHED_LINE = 200, 2000
 
 
 class _NotJson:
@@ -145,6 +146,26 @@ def last_lines(name: str, text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()][-_LOG_LINES:]
     shown = (f"  | {redact(line)[:_LOG_LINE]}" for line in lines)
     return "\n".join([f"The last lines of {name}:", *shown]) if lines else ""
+
+
+def end_of_log(text: str, before: int = 0) -> tuple[tuple[str, ...], str]:
+    """Return the end of a log for a task's log, redacted, and what is left out before it.
+
+    Args:
+        text: What was read of it.
+        before: How many bytes come before that.
+
+    Returns:
+        At most 200 lines, each of at most 2000 characters, and a text such as ``3 lines and 512 bytes``,
+        which is empty if nothing is left out.
+    """
+    said = [line.rstrip() for line in text.splitlines() if line.strip()]
+    shown = said[-_FETCHED_LINES:]
+    counts = ((len(said) - len(shown), "line"), (before, "byte"))
+    left_out = " and ".join(
+        f"{count} {what}{'s' if count > 1 else ''}" for count, what in counts if count > 0
+    )
+    return tuple(redact(line)[:_FETCHED_LINE] for line in shown), left_out
 
 
 def opening(doing: str) -> str:

@@ -1,4 +1,4 @@
-"""What Airflow is told of this provider: connection types with their forms, and links."""
+"""What Airflow is told of this provider: connection types with their forms, decorators and links."""
 
 from __future__ import annotations
 
@@ -140,6 +140,9 @@ PROVIDER_INFO: dict[str, Any] = {
             },
         },
     },
+    "task-decorators": [
+        {"name": "azure_ml_batch", "class-name": "airflow_batch_provider.decorators.azure_ml.azure_ml_batch"},
+    ],
     "extra-links": [
         "airflow_batch_provider.links.AzureMLJobLink",
         "airflow_batch_provider.links.ModelArtsExecutionLink",

@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "triggers": LEAVES | {"bounds", "hooks", "masking", "watching"},
     "operators": LEAVES | {"hooks", "triggers", "links", "masking", "lineage"},
     "sensors": LEAVES | {"hooks", "triggers", "links", "masking"},
+    "decorators": LEAVES | {"operators", "masking"},
     "emulator": set(),
     "demo": {"emulator"},
 }
@@ -62,7 +63,8 @@ HEAVY = ("azure.identity", "obstore", "uvicorn", "starlette")
 NOT_AT_PARSE_TIME = {
     **dict.fromkeys(MAY_IMPORT.keys() - {"emulator", "demo"}, HEAVY),
     **dict.fromkeys(
-        ("operators", "sensors"), (*HEAVY, f"{PACKAGE}.triggers", f"{PACKAGE}.lineage", "openlineage")
+        ("operators", "sensors", "decorators"),
+        (*HEAVY, f"{PACKAGE}.triggers", f"{PACKAGE}.lineage", "openlineage"),
     ),
 }
 
@@ -294,7 +296,11 @@ def test_circle_is_found(tmp_path):
 
 def test_dag_files_load_nothing_heavy(tmp_path):
     """Importing every operator and sensor loads no cloud library, no server and no trigger of ours."""
-    wanted = [name for name in modules(ROOT) if within(name, (f"{PACKAGE}.operators", f"{PACKAGE}.sensors"))]
+    wanted = [
+        name
+        for name in modules(ROOT)
+        if within(name, (f"{PACKAGE}.operators", f"{PACKAGE}.sensors", f"{PACKAGE}.decorators"))
+    ]
     wanted.append(f"{PACKAGE}.retries")
     ours = (f"{PACKAGE}.triggers", f"{PACKAGE}.services", f"{PACKAGE}.lineage")
     unwanted = ("azure.identity", "obstore", "uvicorn", "openlineage", *ours)

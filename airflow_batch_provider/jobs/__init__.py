@@ -8,7 +8,18 @@ when.
 from __future__ import annotations
 
 from airflow_batch_provider.jobs.decision import Policy, decide
-from airflow_batch_provider.jobs.model import Job, JobPage, JobRef, JobState, Service, Trace, Traces
+from airflow_batch_provider.jobs.model import (
+    Job,
+    JobPage,
+    JobRef,
+    JobState,
+    Log,
+    Service,
+    Step,
+    Trace,
+    Traces,
+)
+from airflow_batch_provider.jobs.progress import summary, told
 from airflow_batch_provider.jobs.record import Submission, TaskIdentity, marker_of
 from airflow_batch_provider.jobs.submission import Accepted, submit_once
 from airflow_batch_provider.jobs.waiting import Waiting, Watch, details, finish, wait
@@ -19,8 +30,10 @@ __all__ = [
     "JobPage",
     "JobRef",
     "JobState",
+    "Log",
     "Policy",
     "Service",
+    "Step",
     "Submission",
     "TaskIdentity",
     "Trace",
@@ -32,5 +45,7 @@ __all__ = [
     "finish",
     "marker_of",
     "submit_once",
+    "summary",
+    "told",
     "wait",
 ]

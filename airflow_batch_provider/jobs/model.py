@@ -32,6 +32,23 @@ class JobState(str, Enum):
 
 
 @dataclass(frozen=True)
+class Step:
+    """A part of a job that has begun.
+
+    Args:
+        name: The name that people see.
+        status: The service's own word.
+        done: Whether it will not go on, however it ended.
+        seconds: How long it has taken so far; ``None`` if the service does not say.
+    """
+
+    name: str
+    status: str
+    done: bool = False
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """A remote job as its service last described it.
 
@@ -45,6 +62,8 @@ class Job:
         url: Its page in the service's web interface.
         endpoint: The endpoint or workflow that it runs on.
         outputs: Output name to ``{"uri": …, "url": …, "abfss": …}``.
+        steps: Its parts that have begun, where the service tells them; not among what `to_dict` returns.
+        steps_in_all: How many it has in all; 0 if that is not known. Likewise.
     """
 
     service: str
@@ -56,6 +75,8 @@ class Job:
     url: str = ""
     endpoint: str = ""
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
+    steps: tuple[Step, ...] = field(default=(), compare=False)
+    steps_in_all: int = field(default=0, compare=False)
 
     @property
     def news(self) -> str:
@@ -64,12 +85,22 @@ class Job:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON scalars and mappings only."""
-        return {**asdict(self), "state": self.state.value}
+        told = {**asdict(self), "state": self.state.value}
+        del told["steps"], told["steps_in_all"]  # For whoever waits; the service has them.
+        return told
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Job:
         """Read what `to_dict` wrote."""
         return cls(**{**data, "state": JobState(data["state"])})
+
+    def logs_wanted(self, fetch_logs: str) -> bool:
+        """Say whether this job's logs are to be fetched, now that it is done.
+
+        Args:
+            fetch_logs: ``on_failure``, ``always`` or ``never``.
+        """
+        return fetch_logs == "always" or (fetch_logs == "on_failure" and self.state is not JobState.SUCCEEDED)
 
     def check(self) -> Job:
         """Return the job if it succeeded.
@@ -126,6 +157,28 @@ class JobRef:
     def from_dict(cls, data: Mapping[str, Any]) -> JobRef:
         """Read what `to_dict` wrote."""
         return cls(**data)
+
+
+@dataclass(frozen=True)
+class Log:
+    """The end of one of a job's logs, without secrets.
+
+    Args:
+        name: What log it is.
+        lines: Its last lines; none where only something is left out.
+        left_out: What came before them, such as ``3 lines and 512 bytes``; empty for nothing.
+    """
+
+    name: str
+    lines: tuple[str, ...]
+    left_out: str = ""
+
+    def __str__(self) -> str:
+        """Return it for a task's log."""
+        if not self.lines:
+            return f"Left out of {self.name}: {self.left_out}."
+        before = f" ({self.left_out} before that left out)" if self.left_out else ""
+        return "\n".join([f"The end of {self.name}{before}:", *(f"  | {line}" for line in self.lines)])
 
 
 @dataclass(frozen=True)
@@ -228,3 +281,11 @@ class Service(Protocol):
 
     def explain(self, ref: JobRef) -> Flow[str]:
         """Tell why a job failed, as far as the service says."""
+
+    def logs(self, ref: JobRef, tell: Callable[[Log], None]) -> Flow[None]:
+        """Read the ends of a finished job's logs, of what failed if something did; a few, each bounded.
+
+        Args:
+            ref: The job.
+            tell: Called with each as soon as it is read.
+        """

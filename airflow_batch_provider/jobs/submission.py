@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 from airflow_batch_provider.errors import (
@@ -61,8 +60,9 @@ def submit_once(
     Args:
         service: Where to submit.
         order: What to submit, in the service's own terms; or a function that makes it, such as one that
-            uploads files first: it is called before anything is planned, and not at all if there is a job to
-            take up. It may block only where the driver does.
+            uploads files first: it is called before anything is planned, not at all if there is a job to take
+            up, and once more if the task was cleared since it may have been sent. It may block only where the
+            driver does.
         task: Who submits.
         policy: What to do about a job that an earlier run left.
         now: Wall clock, epoch seconds.
@@ -75,7 +75,7 @@ def submit_once(
         JobError: A job was accepted but is not to be waited for; it is named.
         BatchError: The service refused, and no job exists.
     """
-    run = _Run(service, cache(order) if callable(order) else lambda: order, task, policy, now)
+    run = _Run(service, order if callable(order) else lambda: order, task, policy, now)
     kept = yield from load()
     record = Submission.from_dict(kept) if kept else None
     plan: Any = None
@@ -85,6 +85,8 @@ def submit_once(
     elif record and record.ref is None:
         plan = yield from run.plan()
         record = yield from run.resolve(plan, record)
+        if callable(order) and cleared(record, task):
+            plan = None
     if record and record.ref and record.ref.id:
         taken = yield from run.earlier(record, record.ref)
         if taken:

@@ -13,6 +13,7 @@ from airflow.sdk import BaseOperator, conf
 from airflow_batch_provider.checks import choice
 from airflow_batch_provider.operators.assets import tell_outlets
 from airflow_batch_provider.operators.lineage import ToldLineage
+from airflow_batch_provider.operators.logs import CHOICES, write_logs
 from airflow_batch_provider.operators.waiting import check_waiting, deadline_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class BatchOperator(ToldLineage, BaseOperator):
             the job, and fails with `SubmissionUnknown` where it cannot be known whether there is one;
             ``retry`` submits again there, at the risk of a second job; ``fail`` does not look.
         outage_tolerance: Seconds without a good answer after which the task fails and leaves the job running.
+        fetch_logs: Whether the ends of the job's logs are written to the task's log when it has ended:
+            ``on_failure``, ``always`` or ``never``. See ``docs/logs.md``.
         start_from_trigger: Whether the task runs in the triggerer from the start, with no worker at all, if
             all that it needs is known there; otherwise it runs on a worker, and its log says why. See
             ``docs/worker-free.md``.
@@ -80,6 +83,7 @@ class BatchOperator(ToldLineage, BaseOperator):
         on_clear: str = "rerun",
         on_ambiguous: str = "reconcile",
         outage_tolerance: float = 900,
+        fetch_logs: str = "on_failure",
         start_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -94,6 +98,7 @@ class BatchOperator(ToldLineage, BaseOperator):
         self.on_clear = choice("on_clear", on_clear, "rerun", "reuse")
         self.on_ambiguous = choice("on_ambiguous", on_ambiguous, "reconcile", "fail", "retry")
         self.outage_tolerance = outage_tolerance
+        self.fetch_logs = choice("fetch_logs", fetch_logs, *CHOICES)
         self._ref: JobRef | None = None
         self._hook: BatchHook | None = None
         self._instance: Any = None
@@ -125,6 +130,10 @@ class BatchOperator(ToldLineage, BaseOperator):
         Called only when there is something to submit: a job that runs is taken up whatever has become of the
         files and arguments that it was made from.
         """
+
+    def _ordering(self, context: Context) -> Callable[[], Any]:
+        """Return what `submit_once` calls when it has to know what to submit."""
+        return partial(self._order, context)
 
     @abstractmethod
     def _conn_id(self) -> str:
@@ -178,7 +187,7 @@ class BatchOperator(ToldLineage, BaseOperator):
         if self._why_worker:
             self.log.info("Runs on a worker in spite of start_from_trigger=True: %s.", self._why_worker)
         hook = self._prepared(context)
-        submission = self._submission(hook, partial(self._order, context), _identity(context))
+        submission = self._submission(hook, self._ordering(context), _identity(context))
         accepted = hook.run(submission, store=self._records(context))
         self._announce(context, accepted)
         if not self.wait_for_completion:
@@ -360,13 +369,13 @@ class BatchOperator(ToldLineage, BaseOperator):
             raise
 
     def _watch(self, context: Context, ref: JobRef) -> Watch:
-        from airflow_batch_provider.jobs import Watch
+        from airflow_batch_provider.jobs import Watch, told
 
         return Watch(
             poll_interval=float(self.poll_interval),
             deadline=self._deadline(context, ref),
             outage_tolerance=float(self.outage_tolerance),
-            on_change=lambda job: self.log.info("Job %s is %s.", job.id, job.news),
+            on_change=lambda job: self.log.info("%s", told(job, ref)),
             on_trouble=lambda error: self.log.warning("Asking again: %s", error),
         )
 
@@ -402,6 +411,8 @@ class BatchOperator(ToldLineage, BaseOperator):
 
     def _complete(self, context: Context, job: Job) -> dict[str, Any]:
         self._ended = job
+        if self._ref is not None and job.logs_wanted(self.fetch_logs):
+            write_logs(self.log, self._hook or self.hook(), self._ref)
         job.check()
         if self._ref is not None:
             self._push(context, self._ref)

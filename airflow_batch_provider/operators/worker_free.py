@@ -67,6 +67,7 @@ def _trigger_kwargs(operator: BatchOperator, fields: Mapping[str, Any]) -> dict[
         "policy": _policy(operator),
         "rerun_failed": bool(getattr(operator, "rerun_failed", False)),
         "cancel_on_timeout": operator.cancel_on_timeout,
+        "fetch_logs": operator.fetch_logs,
         "retries": operator.retries or 0,
         "links": [link.xcom_key for link in operator.operator_extra_links],
         "places": list(operator.place_xcoms),

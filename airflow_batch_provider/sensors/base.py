@@ -92,7 +92,7 @@ class JobSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once."""
         from airflow_batch_provider.errors import PASSING
-        from airflow_batch_provider.jobs import JobState
+        from airflow_batch_provider.jobs import JobState, told
 
         hook, ref = self._hook(), None
         try:
@@ -103,7 +103,7 @@ class JobSensor(BaseSensorOperator):
             self._tolerate(error, ref)
             return PokeReturnValue(is_done=False)
         self._outage_since = None
-        self.log.info("Job %s is %s.", job.id, job.news)
+        self.log.info("%s", told(job, ref))
         # One that only a person can move on is done for a sensor, too: with an error.
         if not job.state.done and job.state is not JobState.BLOCKED:
             return PokeReturnValue(is_done=False)

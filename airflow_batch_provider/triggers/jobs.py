@@ -11,13 +11,14 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_batch_provider import errors
 from airflow_batch_provider.bounds import bounded
-from airflow_batch_provider.errors import BatchError
-from airflow_batch_provider.jobs import Job, JobRef, Watch
+from airflow_batch_provider.errors import BatchError, redact
+from airflow_batch_provider.jobs import Job, JobRef, Watch, told
 from airflow_batch_provider.triggers.history import History
 from airflow_batch_provider.triggers.settling import settle
 from airflow_batch_provider.triggers.task_state import ended_by_user, task_state
 from airflow_batch_provider.watching import shared_connection, watched
 
+_LOGS_SECONDS = 30.0
 _CANCEL_SECONDS = 18.0  # With the question before it, within Airflow's 30.
 
 _ending: set[asyncio.Future[None]] = set()
@@ -123,15 +124,28 @@ class JobTrigger(BaseTrigger):
         async with shared_connection(self.service, self.conn_id, self.place) as connection:
             await connection.ask(lambda service: service.cancel(ref))
 
+    async def write_logs(self) -> None:
+        """Write the ends of the finished job's logs to the task's log; whatever goes wrong is told there."""
+        ref = JobRef.from_dict(self.ref)
+        try:
+            await bounded(self._write_logs(ref), _LOGS_SECONDS)
+        except Exception as error:  # noqa: BLE001  # how the job ended is known, and is what must be told
+            text = redact(str(error) or repr(error))
+            self.log.warning("Not all logs of job %s could be fetched: %s", ref.id, text)
+
+    async def _write_logs(self, ref: JobRef) -> None:
+        async with shared_connection(self.service, self.conn_id, self.place) as connection:
+            await connection.ask(lambda service: service.logs(ref, lambda one: self.log.info("%s", one)))
+
     async def outcome(self) -> dict[str, Any]:
         """Wait; return what `run` tells."""
-        told = {"ref": self.ref, "history": self._history.lines}
+        event = {"ref": self.ref, "history": self._history.lines}
         ref = JobRef.from_dict(self.ref)
         try:
             job = await watched(self.service, self.conn_id, self.place, ref, self._watch())
         except BatchError as error:
-            return {**told, "outcome": "error", **error_to_dict(error)}
-        return {**told, "outcome": "done", "job": job.to_dict()}
+            return {**event, "outcome": "error", **error_to_dict(error)}
+        return {**event, "outcome": "done", "job": job.to_dict()}
 
     def _watch(self) -> Watch:
         return Watch(
@@ -143,8 +157,9 @@ class JobTrigger(BaseTrigger):
         )
 
     def _changed(self, job: Job) -> None:
-        self.log.info("Job %s is %s: %s", job.id, job.news, job.url)
-        self._history.add(job.news)
+        line = told(job, JobRef.from_dict(self.ref))
+        self.log.info("%s", line)
+        self._history.add(line)
 
     def _troubled(self, error: BatchError) -> None:
         self.log.warning("Asking again: %s", error)

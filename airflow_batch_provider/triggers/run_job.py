@@ -40,6 +40,7 @@ class RunJobTrigger(BaseTrigger):
         policy: `jobs.Policy` but for ``outage_tolerance``.
         rerun_failed: As of `operators.modelarts.ModelArtsWorkflowOperator`.
         cancel_on_timeout: Whether the job is cancelled when its time is over.
+        fetch_logs: As of `operators.base.BatchOperator`.
         retries: Of the task.
         links: Keys of the XComs that hold the job's page.
         places: Keys of the XComs that hold what the job's place has under the same name.
@@ -58,6 +59,7 @@ class RunJobTrigger(BaseTrigger):
         policy: Mapping[str, Any],
         rerun_failed: bool = False,
         cancel_on_timeout: bool = True,
+        fetch_logs: str = "on_failure",
         retries: int = 0,
         links: Sequence[str] = (),
         places: Sequence[str] = (),
@@ -69,6 +71,7 @@ class RunJobTrigger(BaseTrigger):
         self.policy = policy
         self.rerun_failed = rerun_failed
         self.cancel_on_timeout = cancel_on_timeout
+        self.fetch_logs = fetch_logs
         self.retries = retries
         self.links = links
         self.places = places
@@ -86,6 +89,7 @@ class RunJobTrigger(BaseTrigger):
             "policy": self.policy,
             "rerun_failed": self.rerun_failed,
             "cancel_on_timeout": self.cancel_on_timeout,
+            "fetch_logs": self.fetch_logs,
             "retries": self.retries,
             "links": self.links,
             "places": self.places,
@@ -229,7 +233,10 @@ class RunJobTrigger(BaseTrigger):
             await waiting.cancel()
         if error is not None:
             raise error
-        job = Job.from_dict(outcome["job"]).check()
+        job = Job.from_dict(outcome["job"])
+        if job.logs_wanted(self.fetch_logs):
+            await waiting.write_logs()
+        job.check()
         for name, place in job.outputs.items():
             self.log.info("Output %s of job %s is at %s", name, job.id, place["uri"])
         return job

@@ -53,7 +53,17 @@ class Waiter:
         now: Seconds of the event loop's clock.
     """
 
-    __slots__ = ("_letters", "_reader", "_question", "_service", "clock", "heard", "in_trouble", "ref", "watch")
+    __slots__ = (
+        "_letters",
+        "_reader",
+        "_question",
+        "_service",
+        "clock",
+        "heard",
+        "in_trouble",
+        "ref",
+        "watch",
+    )
 
     def __init__(self, ref: JobRef, watch: Watch, now: float) -> None:
         self.ref = ref

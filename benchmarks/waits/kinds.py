@@ -148,9 +148,7 @@ def data_factory(url: str, endpoints: int, interval: float, age: float) -> Make:
         {"c": Connection(conn_id="c", conn_type="azure_data_factory", login="i", password="p", extra=extra)}
     )
     hooks.get_async_connection = functools.partial(BaseHook.aget_connection)
-    return lambda number: LocalTrigger(
-        str(number), "c", time.time() + 1e6, "g", "f", check_interval=interval
-    )
+    return lambda number: LocalTrigger(str(number), "c", time.time() + 1e6, "g", "f", check_interval=interval)
 
 
 def _json(value: Any) -> str:

@@ -558,6 +558,38 @@ def test_a_clear_after_not_knowing_ends_the_job_that_is_found(world):
     ]
 
 
+def orders():
+    """Return a function that tells another order each time, and what it has told."""
+    told = []
+    return lambda: told.append(f"order-{len(told) + 1}") or told[-1], told
+
+
+def test_an_order_that_is_a_function_is_asked_when_it_has_to_be_known(world):
+    """A new job needs it once, however often the plan fails; a job that is taken up does not need it."""
+    order, told = orders()
+    answers = [None, ServiceUnavailable("Busy."), "planned", None, world.start("job-1", "marker"), None]
+    flow = submit_once(OneRequestEach(), order, TASK, Policy(), now=world.clock)
+    assert play(flow, answers, world.clock).returned.ref.id == "job-1"
+    assert told == ["order-1"]
+
+    world.record = Submission("marker", 1, NOW, ref=world.refs["job-1"]).to_dict()
+    assert world.run(order=order).returned.taken_up
+    assert told == ["order-1"]
+
+
+def test_a_clear_asks_again_once_it_is_known_what_was_sent(world):
+    """What was sent is looked for with the order of its time; what is sent next may be another."""
+    order, told = orders()
+    world.run(crash_after=3, order=order)
+    world.clock.now += 3600
+    told.clear()
+    played = world.run(CLEARED, order=order)
+
+    assert told == ["order-1", "order-2"]
+    assert played.steps[:3] == ["load", "GET /plan/order-1", LIST]
+    assert played.steps[-4:] == ["GET /plan/order-2", "save 1 intent", "POST /jobs", "save 1 job-1"]
+
+
 def test_retry_submits_where_it_is_not_known(uncertain):
     """The user accepts the risk of a second job."""
     played = uncertain.run(policy=Policy(on_ambiguous="retry"))

@@ -30,3 +30,15 @@ def test_twenty_mapped_tasks_score_twenty_inputs(airflow, emulator):
         assert (result["id"], result["state"]) == (job_id, "succeeded")
     links = airflow.extra_links("mapped", run, "score", map_index=TASKS - 1)
     assert f"/runs/{mine[-1]}" in links["Azure ML job"]
+
+
+def test_a_mapped_function_says_what_each_task_scores(airflow, emulator):
+    """``@task.azure_ml_batch`` calls its function in each mapped task, and the next task gets the jobs."""
+    run = airflow.trigger("taskflow")
+    assert airflow.wait_for_run("taskflow", run, 240) == "success"
+
+    inputs = {job["id"]: job["request"]["inputData"] for job in emulator.jobs("simulated")}
+    ids = airflow.xcom("taskflow", run, "scored")
+    places = [inputs[job_id]["pictures"]["uri"].rpartition("paths/")[2] for job_id in ids]
+    assert places == ["taskflow/01", "taskflow/02", "taskflow/03"]
+    assert "Submitted job" in airflow.task_log("taskflow", run, "score", map_index=1)

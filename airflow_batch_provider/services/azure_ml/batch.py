@@ -24,11 +24,11 @@ from airflow_batch_provider.errors import (
     UnexpectedAnswer,
 )
 from airflow_batch_provider.flow import RETRY, Flow, pause, send
-from airflow_batch_provider.jobs import Job, JobPage, JobRef, JobState, Traces
+from airflow_batch_provider.jobs import Job, JobPage, JobRef, JobState, Log, Traces
 from airflow_batch_provider.services.azure_ml.answers import inner, need, read
 from airflow_batch_provider.services.azure_ml.calls import Call, endpoint_name, reference
 from airflow_batch_provider.services.azure_ml.deployments import Deployment, Deployments, check
-from airflow_batch_provider.services.azure_ml.history import failure_text
+from airflow_batch_provider.services.azure_ml.history import failure_text, logs
 from airflow_batch_provider.services.azure_ml.hosts import check_host, token_hosts
 from airflow_batch_provider.services.azure_ml.invocation import Invocation
 from airflow_batch_provider.services.azure_ml.listing import POLL, SERVICE, job, job_id, page, studio
@@ -251,6 +251,10 @@ class BatchEndpoints:
     def explain(self, ref: JobRef) -> Flow[str]:
         """Return what the service tells of a job's failure."""
         return failure_text(self.workspace, ref.id)
+
+    def logs(self, ref: JobRef, tell: Callable[[Log], None]) -> Flow[None]:
+        """Read the ends of a finished job's logs; see `history.logs`."""
+        return logs(self.workspace, ref.id, tell)
 
 
 def _repeatability_id(marker: str) -> str:

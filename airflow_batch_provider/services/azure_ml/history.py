@@ -6,15 +6,19 @@ regional, found through the workspace, and take Resource Manager's token.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from airflow_batch_provider.errors import BatchError, NotFound
 from airflow_batch_provider.flow import Flow, send
+from airflow_batch_provider.jobs import Log
 from airflow_batch_provider.services.azure_ml.answers import inner, need, read, rows
-from airflow_batch_provider.services.azure_ml.failures import error_lines, last_log_lines
+from airflow_batch_provider.services.azure_ml.failures import error_lines
+from airflow_batch_provider.services.azure_ml.logs import last_log_lines, tell_logs
 from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask, segment
 
+_RUNS = 5
 _SCORING = "batchscoring"
 _DEFAULT_DATASTORE = "workspaceblobstore"
 
@@ -66,16 +70,46 @@ def failure_text(workspace: Workspace, job_id: str) -> Flow[str]:
     The step that failed knows more than the job, whose text is often only that a step failed.
     """
     api = yield from _api(workspace)
-    steps = []
-    with suppress(NotFound):
-        steps = yield from _steps(api, workspace, job_id)
-    failed = [str(step["runId"]) for step in steps if step.get("status") == "Failed"]
-    run = next(iter(failed), _scoring_step(steps)) or job_id
-    url = f"{api}/history/v1.0{workspace.id}/runs/{segment('run id', run)}/details"
-    details = read((yield from send(ask("GET", url, "arm"))), f"asking why job {job_id} failed")
+    steps = yield from _known_steps(api, workspace, job_id)
+    run = next(iter(_failed(steps)), _scoring_step(steps)) or job_id
+    details = yield from _details(api, workspace, run, f"asking why job {job_id} failed")
     told = error_lines(inner(details, "error"))
     log = yield from last_log_lines(inner(details, "logFiles"))
     return "\n".join(part for part in (told, log) if part)
+
+
+def logs(workspace: Workspace, job_id: str, tell: Callable[[Log], None]) -> Flow[None]:
+    """Read the ends of a job's logs: of the steps that failed, or else of all.
+
+    Args:
+        workspace: Where it is.
+        job_id: Of the job.
+        tell: Called with each.
+
+    Raises:
+        BatchError: Run history does not tell.
+    """
+    api = yield from _api(workspace)
+    steps = yield from _known_steps(api, workspace, job_id)
+    runs = _failed(steps) or [str(step["runId"]) for step in steps] or [job_id]
+    for run in runs[:_RUNS]:
+        details = yield from _details(api, workspace, run, f"asking for the logs of job {job_id}")
+        yield from tell_logs(f"run {run}", inner(details, "logFiles"), tell)
+
+
+def _known_steps(api: str, workspace: Workspace, job_id: str) -> Flow[list[dict[str, Any]]]:
+    with suppress(NotFound):
+        return (yield from _steps(api, workspace, job_id))
+    return []
+
+
+def _failed(steps: list[dict[str, Any]]) -> list[str]:
+    return [str(step["runId"]) for step in steps if step.get("status") == "Failed"]
+
+
+def _details(api: str, workspace: Workspace, run: str, doing: str) -> Flow[dict[str, Any]]:
+    url = f"{api}/history/v1.0{workspace.id}/runs/{segment('run id', run)}/details"
+    return read((yield from send(ask("GET", url, "arm"))), doing)
 
 
 def describe(workspace: Workspace) -> Flow[dict[str, Any]]:

@@ -140,6 +140,8 @@ class Executions:
             detail=_detail(answer, state, wants),
             url=ref.url,
             endpoint=str(answer.get("workflow_name") or ref.place.get("workflow_name") or ""),
+            steps=steps.shown(answer),
+            steps_in_all=_number(ref.place.get("steps")),
         )
 
     def located(self, ref: JobRef) -> Flow[Project]:
@@ -148,6 +150,10 @@ class Executions:
         if known:
             return Project(self.project.endpoints, self.project.region, known, self.project.workspace_id)
         return (yield from self.ids.located(self.project))
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0
 
 
 def _detail(answer: dict[str, Any], state: JobState, wants: str) -> str:

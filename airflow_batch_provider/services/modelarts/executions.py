@@ -7,7 +7,7 @@ service takes no idempotency key: a submission carries its marker as a label.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from airflow_batch_provider.answers import inner, need, rows
 from airflow_batch_provider.errors import AnswerLost, InvalidInput, ServiceUnavailable, UnexpectedAnswer
 from airflow_batch_provider.flow import Flow, send
-from airflow_batch_provider.jobs import Job, JobRef, Trace, Traces
+from airflow_batch_provider.jobs import Job, JobRef, Log, Trace, Traces
 from airflow_batch_provider.pages import Listed
 from airflow_batch_provider.services.modelarts import parameters as typed
 from airflow_batch_provider.services.modelarts import steps
@@ -23,7 +23,7 @@ from airflow_batch_provider.services.modelarts.acting import Actions
 from airflow_batch_provider.services.modelarts.answers import read
 from airflow_batch_provider.services.modelarts.asking import SERVICE, path_of
 from airflow_batch_provider.services.modelarts.likeness import alike
-from airflow_batch_provider.services.modelarts.logs import last_log_lines
+from airflow_batch_provider.services.modelarts.logs import last_log_lines, tell_logs
 from airflow_batch_provider.services.modelarts.project import Project, uuid
 from airflow_batch_provider.services.modelarts.refs import PREFIX, overridden, resolve
 from airflow_batch_provider.services.modelarts.starting import Start
@@ -44,6 +44,7 @@ class Call:
         workflow_name: Of the workflow.
         body: What is sent, without the marker.
         on_waiting_inputs: ``fail`` or ``wait``.
+        steps: How many steps there are to be run; 0 if that is not known.
     """
 
     project: Project
@@ -51,6 +52,7 @@ class Call:
     workflow_name: str
     body: dict[str, Any]
     on_waiting_inputs: str = "fail"
+    steps: int = 0
 
 
 class ModelArtsWorkflows(Actions):
@@ -89,6 +91,7 @@ class ModelArtsWorkflows(Actions):
             str(workflow.get("name") or ""),
             body,
             order.on_waiting_inputs,
+            steps.count(workflow, body.get("scene_id")),
         )
 
     def _workflow(self, order: Start) -> Flow[dict[str, Any]]:
@@ -142,6 +145,12 @@ class ModelArtsWorkflows(Actions):
         execution = yield from self.describe(ref)
         log = yield from last_log_lines((yield from self.located(ref)), steps.failed_steps(execution))
         return "\n".join(text for text in (steps.reason(execution), log) if text)
+
+    def logs(self, ref: JobRef, tell: Callable[[Log], None]) -> Flow[None]:
+        """Read the ends of the logs of an execution's training jobs, of failed steps or else of all."""
+        execution = yield from self.describe(ref)
+        runs = steps.failed_steps(execution) or steps.steps_of(execution)
+        yield from tell_logs((yield from self.located(ref)), runs, tell)
 
     def candidates(self, plan: Call, marker: str) -> Flow[list[tuple[JobRef, Job]]]:
         """Return the executions that carry a marker: none, one, or after a mishap several."""
@@ -278,5 +287,7 @@ def _ref(call: Call, execution_id: str, answer: dict[str, Any], submitted_at: fl
         "workflow_name": str(answer.get("workflow_name") or call.workflow_name),
         "on_waiting_inputs": call.on_waiting_inputs,
     }
+    if call.steps:
+        place["steps"] = str(call.steps)
     url = call.project.console_url(call.workflow_id, execution_id)
     return JobRef(SERVICE, execution_id, place, submitted_at, marker, url)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_batch_provider.answers import inner, rows
-from airflow_batch_provider.jobs import JobState
+from airflow_batch_provider.jobs import JobState, Step, summary
 from airflow_batch_provider.services.modelarts import obs
 from airflow_batch_provider.services.modelarts.parameters import missing
 
@@ -25,6 +25,8 @@ STATES = {
 FAILED = ("create_failed", "failed", "timeout", "stopped")
 WAITING = ("wait_inputs", "hold")
 """Status words of a step that has not gone well, and of one that goes on only when somebody acts."""
+
+_DONE = ("completed", "skipped", *FAILED)
 
 _EVENTS_SHOWN = 5
 
@@ -60,7 +62,35 @@ def waiting_steps(execution: dict[str, Any]) -> list[dict[str, Any]]:
 
 def progress(execution: dict[str, Any]) -> str:
     """Tell how far the steps have come: ``train completed, check running``; empty before the first."""
-    return ", ".join(f"{step_name(step)} {step.get('status') or 'init'}" for step in steps_of(execution))
+    return summary(shown(execution))
+
+
+def shown(execution: dict[str, Any]) -> tuple[Step, ...]:
+    """Return the steps that have begun, for whoever waits."""
+    return tuple(
+        Step(step_name(step), _status(step), _status(step) in _DONE, _seconds(step.get("duration")))
+        for step in steps_of(execution)
+    )
+
+
+def count(workflow: dict[str, Any], scene_id: Any = None) -> int:
+    """Return how many steps a workflow has, or its scene; 0 if it does not say."""
+    scenes = rows(inner(workflow, "policy"), "scenes")
+    chosen = [scene.get("steps") for scene in scenes if scene_id and scene.get("id") == scene_id]
+    found = chosen[0] if chosen else workflow.get("steps")
+    return len(found) if isinstance(found, list) else 0
+
+
+def _status(step: dict[str, Any]) -> str:
+    return str(step.get("status") or "init")
+
+
+def _seconds(told: Any) -> float | None:
+    # A number in answers, a text in the vendor's SDK.
+    try:
+        return float(told)
+    except (TypeError, ValueError):
+        return None
 
 
 def wants(execution: dict[str, Any]) -> str:

@@ -99,3 +99,53 @@ def test_a_long_log_is_cut_and_its_secrets_are_not_told():
     assert (len(told), told[0], told[-1]) == (20, "  | line 2983", "  | end")
     assert max(map(len, told)) == 304
     assert "S3CR3T" not in "".join(told)
+
+
+# --- all of them --------------------------------------------------------------------------------------------
+
+
+def ends(status, answers, *runs):
+    told = []
+    played = play(SERVICE.logs(REF, told.append), [ok(execution(status, *runs)), *answers])
+    assert played.raised is None
+    return [str(log) for log in told]
+
+
+def test_of_failed_steps_the_ends_of_the_logs_are_told():
+    """Steps that went well are not asked."""
+    told = ends("abnormal", [ok(SAID)], step("prepare", "completed", instance_id=JOB), failed(JOB))
+
+    assert told == [
+        f"The end of worker-0 of training job {JOB}, step 'fit':\n"
+        "  | epoch 1\n  | Traceback\n  | ValueError: odd"
+    ]
+
+
+def test_where_none_failed_all_are_told():
+    """What cannot be read, or says nothing, keeps no other back; a step without a job is not asked."""
+    runs = [step(name, "completed", instance_id=JOB) for name in "abc"]
+    told = ends("completed", [refused(403), ok({"content": ""}), ok(SAID)], step("d", "completed"), *runs)
+
+    assert [text.splitlines()[0] for text in told] == [
+        f"The end of worker-0 of training job {JOB}, step 'c':"
+    ]
+
+
+def test_what_is_left_out_is_told():
+    """The service shows the end of a large log, and of that the end is told."""
+    text = "".join(f"{number:07} {'x' * 92}\n" for number in range(1000))
+    (told,) = ends(
+        "abnormal", [ok({"content": text, "current_size": len(text), "full_size": 10**9})], failed(JOB)
+    )
+
+    first, *lines = told.splitlines()
+    assert (len(lines), lines[-1][:11]) == (200, "  | 0000999")
+    assert f"and {10**9 - 65_536} bytes before that left out" in first
+
+
+def test_no_more_than_eight_logs_are_fetched():
+    """It is said that there are more."""
+    runs = [failed(JOB, f"step-{number}") for number in range(10)]
+    told = ends("abnormal", [ok(SAID)] * 8, *runs)
+
+    assert told[8:] == ["Left out of the training jobs: the logs of 2 further ones."]
