@@ -1,4 +1,4 @@
-"""Score a folder of letters on the emulator and show the predictions."""
+"""Score a folder of letters and show the predictions."""
 
 from airflow.sdk import DAG, task
 
@@ -11,9 +11,9 @@ with DAG("example_first_run", schedule=None) as dag:
 
     @task
     def show(job: dict) -> str:
+        """Return what the scoring script has written, which Airflow also logs."""
         from airflow_batch_provider.hooks.azure_ml import AzureMLHook
 
-        hook = AzureMLHook()
-        return hook.read_file(hook.files(hook.locate(job["outputs"]["score"]["uri"])).list()[0].path).decode()
+        return AzureMLHook().read_file(job["outputs"]["score"]["uri"] + "predictions.csv").decode()
 
     show(score.output)
