@@ -17,6 +17,7 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
+suppress_warnings = ["toc.empty_glob"]  # A section takes up whatever page is added to its folder.
 
 html_theme = "furo"
 html_title = f"airflow-batch-provider {version}"
