@@ -250,7 +250,7 @@ _BY_STATUS: dict[int, type[ServiceError]] = {
 }
 
 PASSING = (ConnectionFailed, UnexpectedAnswer, Throttled, ServiceUnavailable)
-"""Errors that usually pass by themselves. While waiting they are an outage, not an end."""
+"""Errors that usually pass by themselves: while waiting they are an outage, not an end."""
 
 
 def error_class(status: int) -> type[ServiceError]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 from typing import Any
+
+from sphinx.ext.napoleon import GoogleDocstring
 
 from airflow_batch_provider import __version__
 
@@ -17,7 +20,8 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
-suppress_warnings = ["toc.empty_glob"]  # A section takes up whatever page is added to its folder.
+if not (PACKAGE / "testing.py").exists():
+    exclude_patterns.append("develop/batch_emulator.md")
 
 html_theme = "furo"
 html_title = f"airflow-batch-provider {version}"
@@ -34,6 +38,8 @@ maximum_signature_line_length = 100
 napoleon_custom_sections = [("Returns (XCom)", "params_style"), ("Yields", "returns_style")]
 napoleon_use_rtype = False
 default_role = "py:obj"  # Docstrings name things in single backquotes.
+# "What it is: and more of it." begins the docstring of a property, and is no type with a description.
+GoogleDocstring._parse_attribute_docstring = GoogleDocstring._consume_to_end  # noqa: SLF001
 
 
 def _defined() -> set[str]:
@@ -70,8 +76,8 @@ def _find(app: Any, env: Any, node: Any, contents: Any) -> Any:
 
         return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, contents, found[0])
     outer = target.split(".", maxsplit=1)[0]
-    known = target.rsplit(".", maxsplit=1)[-1] in DEFINED or outer.startswith(("airflow", "Airflow", "Base"))
-    return contents if known else None
+    elsewhere = outer in sys.stdlib_module_names or outer.startswith(("airflow", "Airflow", "Base"))
+    return contents if elsewhere or target.rsplit(".", maxsplit=1)[-1] in DEFINED else None
 
 
 def setup(app: Any) -> None:

@@ -18,7 +18,9 @@ DOCS = ROOT / "docs"
 TROUBLESHOOTING = (DOCS / "operate" / "troubleshooting.md").read_text(encoding="utf-8")
 HOW_TO = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "how-to").glob("*.md")))
 MESSAGES = re.findall(r"^\| `([^`]+)` \|", TROUBLESHOOTING, re.MULTILINE)
-CLASSES = {name for name, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__}
+CLASSES = {
+    name for name, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__
+}
 
 
 @cache

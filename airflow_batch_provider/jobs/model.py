@@ -59,7 +59,7 @@ class Job:
 
     @property
     def news(self) -> str:
-        """Its status and what the service says of it. A change is worth a line in a log."""
+        """Its status and what the service says of it: a change is worth a line in a log."""
         return f"{self.status}: {self.detail.rstrip('.')}" if self.detail else self.status
 
     def to_dict(self) -> dict[str, Any]:
