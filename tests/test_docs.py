@@ -4,23 +4,51 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from airflow_batch_provider import errors
+from airflow_batch_provider import errors, sensors
 from airflow_batch_provider.operators import azure_ml, modelarts
+from airflow_batch_provider.provider_info import PROVIDER_INFO
+from airflow_batch_provider.services.azure_ml.connection import AzureMLConnection
+from airflow_batch_provider.services.modelarts.connection import ModelArtsConnection
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+
+
+def read(folder, ending):
+    """Return the texts of a folder's files in one."""
+    return "\n".join(file.read_text(encoding="utf-8") for file in sorted(folder.glob(f"*{ending}")))
+
+
 TROUBLESHOOTING = (DOCS / "operate" / "troubleshooting.md").read_text(encoding="utf-8")
-HOW_TO = "\n".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "how-to").glob("*.md")))
 MESSAGES = re.findall(r"^\| `([^`]+)` \|", TROUBLESHOOTING, re.MULTILINE)
-CLASSES = {
-    name for name, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__
-}
+ERRORS = [
+    name for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, Exception)
+]
+
+# Who reads a connection of a type, with what stands for the password where a page leaves it out.
+READERS = {"azure_ml": AzureMLConnection, "modelarts": ModelArtsConnection}
+CONNECTIONS = [
+    pytest.param(json.loads(block), id=f"{page.stem}-{number}")
+    for page in sorted((DOCS / "connections").glob("*.md"))
+    for number, block in enumerate(
+        re.findall(r"```json\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    )
+]
+FIELDS = [
+    pytest.param(kind["connection-type"], field, id=field)
+    for kind in PROVIDER_INFO["connection-types"]
+    for field in kind["conn-fields"]
+]
+TASKS = [*azure_ml.__all__, *modelarts.__all__, *sensors.__all__]
+TRIGGERS = ["JobTrigger", "RunJobTrigger", "OperationTrigger", "OutputTrigger", "OutputEventTrigger"]
+TRIGGERS += ["JobEventTrigger"]
 
 
 @cache
@@ -52,7 +80,54 @@ def test_there_are_messages():
     assert len(MESSAGES) >= 30
 
 
-@pytest.mark.parametrize("name", sorted(CLASSES))
+@pytest.mark.parametrize("name", ERRORS)
 def test_every_error_is_explained(name):
     """Troubleshooting has a section for every class of error."""
     assert re.search(rf"^##+ .*\b{name}\b", TROUBLESHOOTING, re.MULTILINE)
+
+
+@pytest.mark.parametrize("given", CONNECTIONS)
+def test_a_connection_to_paste_is_one(given):
+    """Each connection that a page gives is read without an error, and has only fields that exist."""
+    kind = given["conn_type"]
+    extra = given.get("extra", {})
+    (info,) = [info for info in PROVIDER_INFO["connection-types"] if info["connection-type"] == kind]
+
+    found = READERS[kind].read(
+        "pasted",
+        login=given.get("login"),
+        password=given.get("password"),
+        host=given.get("host"),
+        extra=extra,
+    )
+
+    assert found.conn_id == "pasted"
+    assert set(extra) <= set(info["conn-fields"])
+    assert set(given) <= {"conn_type", "login", "password", "host", "extra"}
+
+
+@pytest.mark.parametrize(("kind", "field"), FIELDS)
+def test_every_field_of_a_connection_is_documented(kind, field):
+    """The page of a connection's type names each of its fields."""
+    assert f"`{field}`" in (DOCS / "connections" / f"{kind}.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [*TASKS, *TRIGGERS])
+def test_everything_has_its_how_to(name):
+    """Each operator, sensor and trigger is told of in a how-to, and has its place in the reference."""
+    assert re.search(rf"\b{name}\b", read(DOCS / "how-to", ".md"))
+    assert re.search(rf"\.{name}\b", read(DOCS / "reference", ".md"))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_has_an_example_that_a_page_shows(name):
+    """Each operator and sensor is used in a part of an example that a how-to includes."""
+    pages = read(DOCS / "how-to", ".md")
+    shown = [
+        part
+        for file, marker in re.findall(
+            r"example_dags/(\S+)\n:language: python\n:start-after: \"(\[START \w+\])\"", pages
+        )
+        for part in [(ROOT / "example_dags" / file).read_text(encoding="utf-8").split(marker)[1]]
+    ]
+    assert any(re.search(rf"\b{name}\b", part.split("# [END ")[0]) for part in shown)
