@@ -14,7 +14,6 @@ from airflow_batch_provider import __version__
 PACKAGE = Path(__file__).parents[1] / "airflow_batch_provider"
 
 project = "airflow-batch-provider"
-author = copyright = "its contributors, Apache-2.0"  # noqa: A001  # Sphinx's name
 release = version = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -28,6 +27,7 @@ html_title = f"airflow-batch-provider {version}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_copy_source = False
+html_show_copyright = False
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3

@@ -131,3 +131,11 @@ def test_every_task_has_an_example_that_a_page_shows(name):
         for part in [(ROOT / "example_dags" / file).read_text(encoding="utf-8").split(marker)[1]]
     ]
     assert any(re.search(rf"\b{name}\b", part.split("# [END ")[0]) for part in shown)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_outside_the_site_lead_somewhere(page):
+    """What the pages that Sphinx does not build link to in this repository is there."""
+    links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+    inside = [link.split("#")[0] for link in links if "://" not in link and not link.startswith("#")]
+    assert [link for link in inside if not (ROOT / link).exists()] == []
