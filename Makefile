@@ -15,7 +15,7 @@ export NO_PROXY := 127.0.0.1,localhost,$(or $(no_proxy),$(NO_PROXY))
 unexport no_proxy
 
 .NOTPARALLEL:
-.PHONY: help venv demo demo-lifecycle demo-modelarts emulator airflow test chaos conformance check bench clean fresh
+.PHONY: help venv demo demo-lifecycle demo-modelarts emulator airflow test chaos conformance check docs bench clean fresh
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -53,6 +53,10 @@ check: $(VENV)/.dev fresh ## Lint, check the format, the types, and who imports 
 	$(python) -m ruff format --check .
 	$(python) -m mypy
 	$(python) -m pytest --quiet tests/test_imports.py
+
+docs: $(VENV)/.dev fresh ## Build the documentation into build/docs; a warning or a broken link fails
+	$(python) -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/docs
+	@echo "The documentation is in build/docs/index.html."
 
 # In an environment of its own: the tests must not see the provider that it compares with.
 bench: fresh ## Run every benchmark

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class JobLink(BaseOperatorLink):
     """The page of a task's job, known from the moment of submission.
 
-    The operator pushes the URL under `xcom_key` itself, so that the link works while the task is waiting;
+    The operator pushes the URL under ``xcom_key`` itself, so that the link works while the task is waiting;
     Airflow pushes it again when the task ends.
     """
 

@@ -25,6 +25,7 @@ with DAG(
     },
     doc_md=__doc__,
 ) as dag:
+    # [START score]
     score = AzureMLBatchEndpointOperator(
         task_id="score",
         endpoint_name="{{ params.endpoint }}",
@@ -32,7 +33,9 @@ with DAG(
         job_overrides={"mini_batch_size": 20},
         deferrable=True,
     )
+    # [END score]
 
+    # [START predictions]
     predictions = BatchOutputSensor(
         task_id="predictions",
         path="{{ ti.xcom_pull(task_ids='score', key='outputs')['score']['uri'] }}",
@@ -42,7 +45,9 @@ with DAG(
         poke_interval=5,
         timeout=600,
     )
+    # [END predictions]
 
+    # [START read]
     @task
     def accuracy(files: list[dict]) -> float:
         """Compare each prediction with the digit that the image's name tells."""
@@ -53,6 +58,8 @@ with DAG(
         right = sum(image.split("-is-")[1][0] == digit for image, digit in rows)
         print(f"{right} of {len(rows)} digits are right: {right / len(rows):.1%}")  # noqa: T201  # the task's log
         return right / len(rows)
+
+    # [END read]
 
     score >> predictions
     accuracy(predictions.output)

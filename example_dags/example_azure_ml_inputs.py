@@ -23,10 +23,13 @@ with DAG(
     default_args={"endpoint_name": "{{ params.endpoint }}", "deferrable": True},
     doc_md=__doc__,
 ) as dag:
+    # [START assets]
     # A registered data asset: its newest version, or one version.
     AzureMLBatchEndpointOperator(task_id="asset_latest", input="azureml:digit-images@latest")
     AzureMLBatchEndpointOperator(task_id="asset_version", input="azureml:digit-images:1")
+    # [END assets]
 
+    # [START datastore]
     # A folder, or a file, in a registered datastore.
     AzureMLBatchEndpointOperator(
         task_id="datastore_folder",
@@ -39,7 +42,9 @@ with DAG(
             "path": "azureml://datastores/workspaceblobstore/paths/digits/images/0000-is-7.png",
         },
     )
+    # [END datastore]
 
+    # [START storage]
     # A storage account, by URL or by the names that Spark and Hadoop use.
     AzureMLBatchEndpointOperator(
         task_id="storage_url",
@@ -49,7 +54,9 @@ with DAG(
         task_id="storage_wasbs",
         input="wasbs://public@{{ params.account }}.blob.core.windows.net/digits/images",
     )
+    # [END storage]
 
+    # [START outputs]
     # Where the output goes: a file of this run's own below the default datastore, or a place of your choice.
     AzureMLBatchEndpointOperator(
         task_id="output_of_its_own", input="azureml:digit-images@latest", outputs="auto"
@@ -61,7 +68,9 @@ with DAG(
             "score": {"path": "azureml://datastores/workspaceblobstore/paths/scores/{{ run_id }}/digits.csv"}
         },
     )
+    # [END outputs]
 
+    # [START pipeline]
     # Literals, and several inputs at once: only a pipeline component takes them.
     AzureMLBatchEndpointOperator(
         task_id="pipeline_inputs",
@@ -80,3 +89,4 @@ with DAG(
     AzureMLBatchEndpointOperator(
         task_id="pipeline_inputs_file", endpoint_name="{{ params.pipeline }}", inputs="inputs.yml"
     )
+    # [END pipeline]

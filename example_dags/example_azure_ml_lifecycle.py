@@ -43,6 +43,7 @@ with DAG(
     },
     doc_md=__doc__,
 ) as dag:
+    # [START compute]
     create_compute = AzureMLCreateComputeOperator(
         task_id="create_compute",
         compute_name="{{ params.compute }}",
@@ -50,14 +51,20 @@ with DAG(
         max_nodes=5,
         min_nodes=0,
     ).as_setup()
+    # [END compute]
 
+    # [START code]
     # Without a version, the content makes it: the same content is the same version.
     register_code = AzureMLRegisterCodeOperator(
         task_id="register_code", name="score-digits", path="{{ params.folder }}/code"
     )
+    # [END code]
+    # [START model]
     register_model = AzureMLRegisterModelOperator(
         task_id="register_model", name="digits", path="{{ params.folder }}/model"
     )
+    # [END model]
+    # [START environment]
     register_environment = AzureMLRegisterEnvironmentOperator(
         task_id="register_environment",
         name="digits-env",
@@ -69,13 +76,19 @@ with DAG(
             "dependencies": ["python=3.11", "scikit-learn", "pillow"],
         },
     )
+    # [END environment]
+    # [START data]
     register_data = AzureMLRegisterDataOperator(
         task_id="register_data", name="held-out-digits", path="{{ params.folder }}/images"
     )
+    # [END data]
 
+    # [START endpoint]
     create_endpoint = AzureMLCreateBatchEndpointOperator(
         task_id="create_endpoint", endpoint_name="{{ params.endpoint }}"
     ).as_setup()
+    # [END endpoint]
+    # [START deployment]
     create_deployment = AzureMLCreateBatchDeploymentOperator(
         task_id="create_deployment",
         endpoint_name="{{ params.endpoint }}",
@@ -94,9 +107,12 @@ with DAG(
         logging_level="info",
         deferrable=True,
     )
+    # [END deployment]
+    # [START default]
     set_default = AzureMLSetDefaultDeploymentOperator(
         task_id="set_default", endpoint_name="{{ params.endpoint }}", deployment_name="first"
     )
+    # [END default]
 
     score = AzureMLBatchEndpointOperator(
         task_id="score",
@@ -122,12 +138,16 @@ with DAG(
         rows = [line.split() for line in text.splitlines() if line]
         return sum(image.split("-is-")[1][0] == digit for image, digit in rows) / len(rows)
 
+    # [START delete_endpoint]
     delete_endpoint = AzureMLDeleteBatchEndpointOperator(
         task_id="delete_endpoint", endpoint_name="{{ params.endpoint }}"
     ).as_teardown(setups=create_endpoint)
+    # [END delete_endpoint]
+    # [START delete_compute]
     delete_compute = AzureMLDeleteComputeOperator(
         task_id="delete_compute", compute_name="{{ params.compute }}"
     ).as_teardown(setups=create_compute)
+    # [END delete_compute]
 
     registered = [register_code, register_model, register_environment, register_data]
     create_compute >> registered >> create_endpoint >> create_deployment >> set_default >> score

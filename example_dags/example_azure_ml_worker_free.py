@@ -21,6 +21,7 @@ with DAG(
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30), "start_from_trigger": True},
     doc_md=__doc__,
 ) as dag:
+    # [START worker_free]
     score = AzureMLBatchEndpointOperator(
         task_id="score",
         endpoint_name="digits",
@@ -28,6 +29,7 @@ with DAG(
         tags={"run": "{{ run_id }}"},
         timeout=3600,
     )
+    # [END worker_free]
 
     again = AzureMLBatchEndpointOperator(
         task_id="again",

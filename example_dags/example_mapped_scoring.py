@@ -14,7 +14,7 @@ with DAG(
     params={"folders": Param(3, type="integer", description="How many folders to score")},
     doc_md=__doc__,
 ) as dag:
-
+    # [START mapped]
     @task
     def folders(params: dict | None = None) -> list[dict]:
         """List what is to be scored; a real DAG would ask a catalogue."""
@@ -23,6 +23,7 @@ with DAG(
     score = AzureMLBatchEndpointOperator.partial(
         task_id="score", endpoint_name="digits", deferrable=True, outputs="auto"
     ).expand(input=folders())
+    # [END mapped]
 
     @task
     def report(jobs: list[dict]) -> list[str]:

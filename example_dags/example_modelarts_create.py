@@ -24,6 +24,7 @@ with DAG(
     },
     doc_md=__doc__,
 ) as dag:
+    # [START create]
     # From steps, here or in a file.
     create = ModelArtsCreateWorkflowOperator(
         task_id="create",
@@ -51,21 +52,27 @@ with DAG(
         storages=[{"name": "results", "type": "obs", "path": "/{{ params.bucket }}/created/"}],
         if_exists="update",
     )
+    # [END create]
 
+    # [START copy]
     # A copy of another.
     copy = ModelArtsCreateWorkflowOperator(
         task_id="copy",
         name="digits-copied",
         source_workflow_id="{{ ti.xcom_pull(task_ids='create', key='workflow_id') }}",
     )
+    # [END copy]
 
+    # [START gallery]
     # From AI Gallery.
     gallery = ModelArtsCreateWorkflowOperator(
         task_id="gallery",
         name="digits-from-gallery",
         gallery_subscription={"content_id": "{{ params.content_id }}"},
     )
+    # [END gallery]
 
+    # [START wait]
     # One task starts an execution, another waits for it.
     start = ModelArtsWorkflowOperator(
         task_id="start",
@@ -81,9 +88,12 @@ with DAG(
         poke_interval=5,
         timeout=600,
     )
+    # [END wait]
 
     create >> copy >> start >> wait
+    # [START delete]
     for created in (create, copy, gallery):
         wait >> ModelArtsDeleteWorkflowOperator(
             task_id=f"delete_{created.task_id}", workflow_name=created.name
         ).as_teardown(setups=created)
+    # [END delete]

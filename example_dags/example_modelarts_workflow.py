@@ -22,6 +22,7 @@ with DAG(
     },
     doc_md=__doc__,
 ) as dag:
+    # [START train]
     train = ModelArtsWorkflowOperator(
         task_id="train",
         workflow="digits_workflow.yml",  # created by the first run
@@ -31,7 +32,9 @@ with DAG(
         rerun_failed=True,
         deferrable=True,
     )
+    # [END train]
 
+    # [START metrics]
     metrics = BatchOutputSensor(
         task_id="metrics",
         path="obs://{{ params.bucket }}/results/{{ ti.xcom_pull(task_ids='train', key='job_id') }}/",
@@ -41,7 +44,9 @@ with DAG(
         poke_interval=5,
         timeout=600,
     )
+    # [END metrics]
 
+    # [START read]
     @task
     def accuracy(files: list[dict]) -> float:
         """Read the metric that the boot file has written."""
@@ -52,6 +57,8 @@ with DAG(
         (metric,) = json.loads(ModelArtsHook().read_file(files[0]["path"]))
         print(f"{metric['title']}: {metric['data']['value']:.1%}")  # noqa: T201  # the task's log
         return metric["data"]["value"]
+
+    # [END read]
 
     train >> metrics
     accuracy(metrics.output)

@@ -11,6 +11,7 @@ from airflow_batch_provider.triggers.output_events import OutputEventTrigger
 
 IMAGES = "azureml://datastores/workspaceblobstore/paths/digits/images"
 
+# [START watcher]
 images = Asset(
     IMAGES,
     watchers=[
@@ -20,6 +21,7 @@ images = Asset(
         )
     ],
 )
+# [END watcher]
 scores = Asset("digit_scores")
 
 with DAG(
@@ -30,12 +32,14 @@ with DAG(
     tags=["example", "azure-ml"],
     doc_md=__doc__,
 ) as dag:
-
+    # [START payload]
     @task
     def arrived(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
         """Return the files that arrived: path, size, etag and last_modified of each."""
         events = [event for events in triggering_asset_events.values() for event in events]
         return [file for event in events for file in event.extra["payload"]["files"]]
+
+    # [END payload]
 
     score = AzureMLBatchEndpointOperator(
         task_id="score",

@@ -10,6 +10,7 @@ from airflow_batch_provider.sensors.outputs import BatchOutputSensor
 with DAG(
     "example_output_sensor", schedule=None, catchup=False, tags=["example", "azure-ml"], doc_md=__doc__
 ) as dag:
+    # [START arrived]
     arrived = BatchOutputSensor(
         task_id="arrived",
         path="azureml://datastores/workspaceblobstore/paths/digits/images",
@@ -20,6 +21,7 @@ with DAG(
         poke_interval=5,
         timeout=3600,
     )
+    # [END arrived]
     score = AzureMLBatchEndpointOperator(
         task_id="score",
         endpoint_name="digits",

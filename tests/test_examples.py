@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from airflow_batch_provider import demo
 from airflow_batch_provider.demo import digits
@@ -39,10 +40,23 @@ def emulator(tmp_path_factory):
     folder = tmp_path_factory.mktemp("deployment") / "deployment"
     shutil.copytree(Path(demo.__file__).parent / "deployment", folder)
     digits.write(folder)
+    setup = merged(folder / "setup.yml", EXAMPLES / "first_run" / "setup.yml")
+    for name in ("code", "letters"):  # beside the other's own files
+        shutil.copytree(EXAMPLES / "first_run" / name, folder / name, dirs_exist_ok=True)
+    (folder / "setup.yml").write_text(setup)
     with Emulator(setup=folder / "setup.yml", speed=20) as emulator:
         upload(emulator, folder / "images")
         emulator.digits = folder
         yield emulator
+
+
+def merged(*setups):
+    """Return one set-up file of several, section by section."""
+    sections = {}
+    for setup in setups:
+        for section, values in yaml.safe_load(setup.read_text()).items():
+            sections.setdefault(section, {}).update(values)
+    return yaml.safe_dump(sections)
 
 
 def upload(emulator, images):
