@@ -2,7 +2,9 @@
 
 Every folder beside this file with a ``requirements.txt`` and a ``run.py`` is one client. Its script is called
 as ``python run.py URL CA_FILE`` while an emulator of its own runs there with TLS; it prints a line for each
-operation, ``pass`` or ``FAIL`` first (see ``operations.py``), and ends with 1 if one failed.
+operation, ``pass`` or ``FAIL`` first (see ``operations.py``), and ends with 1 if one failed. What they said
+is written to ``docs/conformance.md`` (see ``table.py``), which keeps what it says of clients that do not run
+now.
 
 Usage::
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -21,13 +24,18 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
+import table
+
 from airflow_batch_provider.emulator.server import Emulator
 
 HERE = Path(__file__).parent
 BUILD = HERE.parent / "build" / "conformance"
+PAGE = HERE.parent / "docs" / "conformance.md"
 SCRIPT, REQUIREMENTS = "run.py", "requirements.txt"
 INSTALL_SECONDS = 900
 RUN_SECONDS = 900
+# The name ends where two spaces follow: then it is told why the operation failed.
+_OPERATION = re.compile(r"(?P<word>pass|FAIL) +[\d.]+ s  (?P<name>.+?)(?:  .*)?$")
 # What would send a client to another machine, or have it trust another authority.
 _LEFT_OUT = ("AIRFLOW", "AZURE_", "HUAWEI", "PYTHON", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -42,6 +50,7 @@ class Outcome:
         failed: Number of operations that failed.
         trouble: Why the script is not to be believed, if so.
         seconds: How long it took.
+        told: What it said of itself and of its operations, if it began.
     """
 
     client: str
@@ -49,6 +58,7 @@ class Outcome:
     failed: int = 0
     trouble: str = ""
     seconds: float = 0.0
+    told: table.Client | None = None
 
     @property
     def good(self) -> bool:
@@ -109,14 +119,36 @@ def _follow(command: list[str | Path], outcome: Outcome) -> None:
         try:
             for line in process.stdout or ():
                 print(line, end="", flush=True)
-                outcome.passed += line.startswith("pass ")
-                outcome.failed += line.startswith("FAIL ")
+                _note(line.rstrip(), outcome)
         finally:
             limit.cancel()
     if process.returncode < 0:
         outcome.trouble = f"its script was killed; it may take {RUN_SECONDS} seconds"
     elif process.returncode and not outcome.failed:
         outcome.trouble = f"its script ended with {process.returncode}"
+
+
+def _note(line: str, outcome: Outcome) -> None:
+    """Take down what a line tells."""
+    if line.startswith("client "):
+        outcome.told = table.Client(*line.split()[1:])
+    operation = _OPERATION.match(line)
+    if operation is None:
+        return
+    passed = operation["word"] == "pass"
+    outcome.passed += passed
+    outcome.failed += not passed
+    if outcome.told is not None:
+        outcome.told.operations.append((operation["name"], passed))
+
+
+def _write_page(outcomes: list[Outcome]) -> None:
+    """Tell how the clients got on, and of the others what was told before."""
+    kept = table.read(PAGE.read_text()) if PAGE.is_file() else []
+    told = {one.name: one for one in kept}
+    told |= {one.told.name: one.told for one in outcomes if one.told is not None and not one.trouble}
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(table.write(list(told.values())))
 
 
 def main() -> int:
@@ -128,6 +160,7 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no client {', '.join(unknown)}; there are {', '.join(clients())}")
     outcomes = [run(name) for name in names]
+    _write_page(outcomes)
     print("== in all")
     for outcome in outcomes:
         print(outcome)

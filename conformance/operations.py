@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,11 +13,16 @@ if TYPE_CHECKING:
 
 
 class Operations:
-    """Carries operations out one after the other; one that fails does not end the run."""
+    """Carries operations out one after the other; one that fails does not end the run.
 
-    def __init__(self) -> None:
+    Args:
+        client: Distribution whose operations they are; its version is printed first.
+    """
+
+    def __init__(self, client: str) -> None:
         self._failed: list[str] = []
         self._count = 0
+        print(f"client {client} {version(client)}", flush=True)
 
     def __call__(self, name: str, operation: Callable[[], Any]) -> Any:
         """Carry an operation out and print how it went.

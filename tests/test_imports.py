@@ -50,9 +50,10 @@ MAY_IMPORT = {
     "decorators": LEAVES | {"operators", "masking"},
     "emulator": set(),
     "demo": {"emulator"},
+    "testing": set(),
 }
 # Below the hooks nothing knows Airflow, and only drive.py and auth.py know how to wait.
-NO_AIRFLOW = {*LEAVES, "services", "drive", "auth", "storage", "emulator"}
+NO_AIRFLOW = {*LEAVES, "services", "drive", "auth", "storage", "emulator", "testing"}
 NEVER = {
     **dict.fromkeys(NO_AIRFLOW, ("airflow",)),
     **dict.fromkeys(LEAVES, ("airflow", "asyncio")),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from airflow_batch_provider.emulator.database import StateInUseError
@@ -41,9 +43,18 @@ def main(arguments: list[str] | None = None) -> int:
     # that comes before that nor the repeated one may end the process without its clean-up.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: emulator.stop())
+    if options.until_stdin_ends:
+        threading.Thread(target=_stop_after_stdin, args=(emulator,), daemon=True).start()
     print(_greeting(emulator), flush=True)  # noqa: T201 - a command line's answer
     emulator.run()
     return 0
+
+
+def _stop_after_stdin(emulator: Emulator) -> None:
+    # Not by sys.stdin, whose lock would be held when the interpreter ends.
+    while os.read(0, 4096):
+        pass
+    emulator.stop()
 
 
 def _greeting(emulator: Emulator) -> str:
@@ -85,6 +96,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=_speed, default=1.0, help="job states this many times faster (1)")
     parser.add_argument(
         "--tls", action="store_true", help="serve https; ca.pem is written into the state folder"
+    )
+    parser.add_argument(
+        "--until-stdin-ends",
+        action="store_true",
+        help="end with standard input: whoever holds the other end of a pipe need not live to stop it",
     )
     return parser
 

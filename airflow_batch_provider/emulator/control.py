@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from airflow_batch_provider.emulator import wire
+from airflow_batch_provider.emulator import setup, wire
 from airflow_batch_provider.emulator.faults import read_fault
 from airflow_batch_provider.emulator.settings import Settings
+from airflow_batch_provider.emulator.setup_node import Node
 from airflow_batch_provider.emulator.world import world_of
 
 if TYPE_CHECKING:
@@ -66,6 +69,19 @@ async def change_settings(request: Request) -> Response:
     except ValueError as error:
         return _bad(str(error))
     return await show_settings(request)
+
+
+async def add_to_setup(request: Request) -> Response:
+    """Add endpoints, deployments and data: the sections of a set-up file, with absolute local paths."""
+    try:
+        body = wire.loads(await request.body())
+        if not isinstance(body, dict):
+            return _bad("Send an object with the sections of a set-up file: data, endpoints.")
+        top = Node(Path("/"), (), body)
+        await run_in_threadpool(setup.add, world_of(request), top)
+    except ValueError as error:
+        return _bad(str(error))
+    return Response(status_code=204)
 
 
 async def reset(request: Request) -> Response:
@@ -187,6 +203,7 @@ ROUTES = [
     Route("/_emulator/faults", clear_faults, methods=["DELETE"]),
     Route("/_emulator/settings", show_settings),
     Route("/_emulator/settings", change_settings, methods=["POST"]),
+    Route("/_emulator/setup", add_to_setup, methods=["POST"]),
     Route("/_emulator/reset", reset, methods=["POST"]),
     Route("/_emulator/requests", show_requests),
     Route("/_emulator/requests", clear_requests, methods=["DELETE"]),

@@ -7,7 +7,7 @@ the other cloud's.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from airflow_batch_provider.emulator.setup_node import Node, SetupError, read_ya
 if TYPE_CHECKING:
     from airflow_batch_provider.emulator.world import World
 
-__all__ = ["Setup", "SetupError", "load"]
+__all__ = ["Setup", "SetupError", "add", "load", "remembered"]
 
 _NAME = r"[a-zA-Z]([-a-zA-Z0-9]{1,30}[a-zA-Z0-9])"
 _NAME_RULE = "3 to 32 letters, digits and hyphens, beginning with a letter and not ending with a hyphen"
@@ -67,13 +67,12 @@ def load(world: World, file: Path | None) -> Setup:
     """
     if file is None:
         modelarts.recall(world)
-        return _remembered(world)
+        return remembered(world)
     top = read_yaml(file)
     top.only(_TOP)
     setup = _connection(top)
     location = top.text("location", DEFAULT_LOCATION)
-    endpoints = [_read_endpoint(setup.workspace, node) for node in top.named("endpoints")]
-    data = [_read_data(node) for node in top.named("data")]
+    found = _read_assets(setup.workspace, top)
     datastores = {node.name: setup_datastore.read(node) for node in top.named("datastores")}
     cloud = modelarts.read(top.mapping("modelarts"))
     world.database.remember("location", location)
@@ -82,15 +81,32 @@ def load(world: World, file: Path | None) -> Setup:
     world.resources.see(setup.workspace, location)
     for name, datastore in datastores.items():
         world.resources.put("datastores", setup.workspace, name, datastore)
-    for asset in data:
-        _put_data(world, setup.workspace, asset)
-    for endpoint in endpoints:
-        _put_endpoint(world, setup.workspace, location, endpoint)
+    _put_assets(world, setup.workspace, location, found)
     modelarts.put(world, cloud)
     return setup
 
 
-def _remembered(world: World) -> Setup:
+def add(world: World, top: Node) -> None:
+    """Add endpoints, deployments and data to the workspace of the set-up, while the emulator runs.
+
+    Args:
+        world: Where they go. What is there under the same name is replaced; an endpoint keeps its other
+            deployments, and its default unless it is given another.
+        top: The sections ``data`` and ``endpoints`` of a set-up file.
+
+    Raises:
+        SetupError: They are not valid: names key, value and fix.
+    """
+    top.only({"data", "endpoints"})
+    workspace = remembered(world).workspace
+    found = _read_assets(workspace, top)
+    location = world.database.recall("location") or DEFAULT_LOCATION
+    world.resources.see(workspace, location)
+    _put_assets(world, workspace, location, found, keep=True)
+
+
+def remembered(world: World) -> Setup:
+    """Return what a connection to the emulator needs to know."""
     kept = world.database.recall("setup")
     return Setup(Workspace(*kept[:3]), *kept[3:]) if kept else Setup()
 
@@ -119,6 +135,27 @@ def _connection(top: Node) -> Setup:
 
 
 @dataclass(frozen=True)
+class _Assets:
+    data: list[_Data]
+    endpoints: list[_Endpoint]
+
+
+def _read_assets(workspace: Workspace, top: Node) -> _Assets:
+    endpoints = [_read_endpoint(workspace, node) for node in top.named("endpoints")]
+    return _Assets([_read_data(node) for node in top.named("data")], endpoints)
+
+
+def _put_assets(
+    world: World, workspace: Workspace, location: str, assets: _Assets, *, keep: bool = False
+) -> None:
+    for data in assets.data:
+        _put_data(world, workspace, data)
+    for endpoint in assets.endpoints:
+        kept = world.resources.get("batchEndpoints", workspace, endpoint.name) if keep else None
+        _put_endpoint(world, workspace, location, endpoint.kept_as(kept))
+
+
+@dataclass(frozen=True)
 class _Data:
     name: str
     version: str
@@ -132,7 +169,7 @@ def _read_data(node: Node) -> _Data:
     kind = node.choice("type", ("uri_folder", "uri_file"), "uri_folder")
     path = node.child("path")
     uri = path.as_text()
-    if ":" in uri or uri.startswith("/"):
+    if ":" in uri or (uri.startswith("/") and not Path(uri).exists()):
         try:
             parse(uri)
         except ValueError:
@@ -164,6 +201,15 @@ class _Endpoint:
     name: str
     body: dict[str, Any]
     deployments: list[setup_deployment.Deployment]
+
+    def kept_as(self, there: dict[str, Any] | None) -> _Endpoint:
+        """Return what remains of an endpoint that is there already, with this one's default if it has one."""
+        if there is None:
+            return self
+        defaults = self.body["properties"]["defaults"]
+        if defaults["deploymentName"] is None:
+            return replace(self, body=there)
+        return replace(self, body=there | {"properties": there["properties"] | {"defaults": defaults}})
 
 
 def _read_endpoint(workspace: Workspace, node: Node) -> _Endpoint:

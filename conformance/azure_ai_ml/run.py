@@ -170,7 +170,7 @@ def client() -> MLClient:
 
 def run(ml: MLClient, folder: Path, names: Names) -> bool:
     """Carry out every operation; return whether all passed."""
-    done = Operations()
+    done = Operations("azure-ai-ml")
     done("workspaces.get", lambda: ml.workspaces.get().discovery_url)
     workspace_and_data(ml, done, folder, names)
     assets(ml, done, folder, names)

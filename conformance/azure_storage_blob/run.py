@@ -55,7 +55,7 @@ def service() -> BlobServiceClient:
 
 def run(blobs: BlobServiceClient) -> bool:
     """Carry out every operation; return whether all passed."""
-    done = Operations()
+    done = Operations("azure-storage-blob")
     container = blobs.get_container_client(f"c{uuid.uuid4().hex}")
     done("create_container", lambda: container.create_container()["etag"])
     done("create_container again is a conflict", refused(container.create_container, ResourceExistsError))
@@ -155,7 +155,7 @@ def conditions(done: Operations, container: ContainerClient) -> None:
 
 def signatures(done: Operations, container: ContainerClient) -> None:
     """A shared access signature opens one blob until it expires."""
-    for hours, name in ((1, "a signature"), (-1, "an expired signature")):
+    for hours, which in ((1, "a"), (-1, "an expired")):
         token = generate_blob_sas(
             ACCOUNT,
             container.container_name,
@@ -167,7 +167,7 @@ def signatures(done: Operations, container: ContainerClient) -> None:
         address = f"{URL}/blob/{ACCOUNT}/{container.container_name}/small.txt?{token}"
         blob = BlobClient.from_blob_url(address, connection_verify=CA_FILE)
         read = lambda blob=blob: blob.download_blob().readall() == b"0123456789"  # noqa: E731 - passed on as it is
-        done(name, read if hours > 0 else refused(read, ClientAuthenticationError))
+        done(f"{which} signature", read if hours > 0 else refused(read, ClientAuthenticationError))
     bare = BlobClient(
         f"{URL}/blob/{ACCOUNT}", container.container_name, "small.txt", connection_verify=CA_FILE
     )

@@ -458,7 +458,7 @@ def _reached(one: Callable[[], Any], step: str, status: str) -> bool:
 
 def main() -> int:
     """Carry out all operations; return 0 if each passed."""
-    done = Operations()
+    done = Operations("huaweicloudsdkmodelarts")
     put("sdk/code/train.py", TRAIN)
     for number in (1, 2, 3):
         put(f"sdk/in/{number}.txt", str(number))
