@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from airflow_batch_provider.errors import (
@@ -75,7 +76,7 @@ def submit_once(
         JobError: A job was accepted but is not to be waited for; it is named.
         BatchError: The service refused, and no job exists.
     """
-    run = _Run(service, order if callable(order) else lambda: order, task, policy, now)
+    run = _Run(service, cache(order) if callable(order) else lambda: order, task, policy, now)
     kept = yield from load()
     record = Submission.from_dict(kept) if kept else None
     plan: Any = None
@@ -86,7 +87,7 @@ def submit_once(
         plan = yield from run.plan()
         record = yield from run.resolve(plan, record)
         if callable(order) and cleared(record, task):
-            plan = None
+            plan, run = None, replace(run, order=cache(order))
     if record and record.ref and record.ref.id:
         taken = yield from run.earlier(record, record.ref)
         if taken:
