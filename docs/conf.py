@@ -19,8 +19,14 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
-if not (PACKAGE / "testing.py").exists():
-    exclude_patterns.append("develop/batch_emulator.md")
+exclude_patterns += [
+    page
+    for page, module in {
+        "develop/batch_emulator.md": "testing.py",
+        "reference/decorators.md": "decorators/azure_ml.py",
+    }.items()
+    if not (PACKAGE / module).exists()
+]
 
 html_theme = "furo"
 html_title = f"airflow-batch-provider {version}"

@@ -139,3 +139,8 @@ def test_links_outside_the_site_lead_somewhere(page):
     links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text(encoding="utf-8"))
     inside = [link.split("#")[0] for link in links if "://" not in link and not link.startswith("#")]
     assert [link for link in inside if not (ROOT / link).exists()] == []
+
+
+def test_links_have_a_text():
+    """A page is also read where nobody fills in the title of what it links to."""
+    assert [page.name for page in DOCS.rglob("*.md") if "[](" in page.read_text(encoding="utf-8")] == []
