@@ -122,8 +122,12 @@ PROVIDER_INFO: dict[str, Any] = {
         },
     ],
     "asset-uris": [
-        {"schemes": ["azureml"], "handler": "airflow_batch_provider.assets.azureml"},
-        {"schemes": ["obs"], "handler": "airflow_batch_provider.assets.obs"},
+        {
+            "schemes": [scheme],
+            "handler": f"airflow_batch_provider.assets.{scheme}",
+            "to_openlineage_converter": f"airflow_batch_provider.lineage.assets.{scheme}",
+        }
+        for scheme in ("azureml", "obs")
     ],
     "config": {
         "airflow_batch_provider": {

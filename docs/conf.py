@@ -19,14 +19,6 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
-exclude_patterns += [
-    page
-    for page, module in {
-        "develop/batch_emulator.md": "testing.py",
-        "reference/decorators.md": "decorators/azure_ml.py",
-    }.items()
-    if not (PACKAGE / module).exists()
-]
 
 html_theme = "furo"
 html_title = f"airflow-batch-provider {version}"

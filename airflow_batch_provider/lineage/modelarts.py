@@ -22,7 +22,7 @@ def read_by(data: Any) -> list[DatasetName]:
     if not isinstance(data, Mapping):
         return []
     paths = [value.get("obs_url") if isinstance(value, Mapping) else value for value in data.values()]
-    return [name for path in paths if (name := _named(path)) is not None]
+    return [name for path in paths if (name := named_by(path)) is not None]
 
 
 def written_to(places: Mapping[str, Mapping[str, str]]) -> list[DatasetName]:
@@ -31,7 +31,7 @@ def written_to(places: Mapping[str, Mapping[str, str]]) -> list[DatasetName]:
     Args:
         places: Its outputs, see `jobs.Job`.
     """
-    return [name for place in places.values() if (name := _named(place["uri"])) is not None]
+    return [name for place in places.values() if (name := named_by(place["uri"])) is not None]
 
 
 def facts(ref: JobRef | None, said: Mapping[str, Any], region: str) -> dict[str, str]:
@@ -53,6 +53,7 @@ def facts(ref: JobRef | None, said: Mapping[str, Any], region: str) -> dict[str,
     }
 
 
-def _named(path: Any) -> DatasetName | None:
+def named_by(path: Any) -> DatasetName | None:
+    """Return the name of a place in OBS, in either form; ``None`` if it is none."""
     place = bucket_and_key(path.strip()) if isinstance(path, str) else None
     return in_store(f"obs://{place[0]}", place[1].partition("?")[0]) if place else None

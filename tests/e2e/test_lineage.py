@@ -1,4 +1,4 @@
-"""What OpenLineage is told by a whole Airflow, in which a task that was deferred goes on in another process."""
+"""What OpenLineage is told by a whole Airflow, where a task goes on in another process after a deferral."""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from airflow.providers.openlineage.utils.utils import translate_airflow_asset
+from airflow.sdk import Asset
 
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.lineage import azure_ml, modelarts
@@ -135,6 +137,22 @@ def test_the_output_tells_which_storage_an_input_is_in():
 
     aliases = (DatasetName(BLOB.namespace, "in/a"), DatasetName(LAKE.namespace, "in/a"))
     assert found == [DatasetName(HERE, "datastores/store/paths/in/a", aliases), *read[1:]]
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        (f"{THERE}/datastores/store/paths/a/", (THERE, "datastores/store/paths/a")),
+        (f"azureml:/{ARM}/data/images/versions/3", (THERE, "data/images/versions/3")),
+        (f"obs://lab/in/{SAS}", ("obs://lab", "in")),
+        ("azureml://datastores/store/paths/a", None),
+    ],
+)
+def test_assets_of_any_task_have_the_same_names(uri, expected):
+    """OpenLineage's provider finds how an inlet is called, where its URI says which workspace."""
+    found = translate_airflow_asset(Asset(uri=uri), None)
+
+    assert (found and (found.namespace, found.name)) == expected
 
 
 def test_places_in_obs():

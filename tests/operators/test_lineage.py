@@ -59,9 +59,18 @@ def test_local_inputs_are_local_files(emulator, task, tmp_path):
     """An input that is uploaded is told as the file that it is, wherever the DAG file's folder is."""
     (tmp_path / "letters").mkdir()
     with DAG("dag", schedule=None, template_searchpath=str(tmp_path)):
-        operator = endpoint(input="./letters")
+        one = endpoint(input="./letters")
+        named = AzureMLBatchEndpointOperator(
+            task_id="named",
+            endpoint_name="letters",
+            inputs={"a": {"path": "letters"}, "b": "azureml:good:1"},
+        )
 
-    assert inputs(started(operator, task)) == [f"file {tmp_path}/letters"]
+    assert inputs(started(one, task)) == [f"file {tmp_path}/letters"]
+    assert inputs(started(named, task)) == [
+        f"file {tmp_path}/letters",
+        f"{WORKSPACE} data/good/versions/1",
+    ]
     assert emulator.requests() == []
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, get_parsing_context
 from airflow.sdk.listener import get_listener_manager
 
 from airflow_batch_provider.operators.azure_ml import AzureMLBatchEndpointOperator
@@ -12,10 +12,12 @@ from airflow_batch_provider.operators.modelarts import ModelArtsWorkflowOperator
 EVENTS = f"{os.environ['AIRFLOW_HOME']}/openlineage.jsonl"
 
 
+TRANSPORT = {"type": "file", "log_file_path": EVENTS, "append": True}
+os.environ["AIRFLOW__OPENLINEAGE__TRANSPORT"] = json.dumps(TRANSPORT)
+
+
 def listen():
     """Do what OpenLineage's plugin does where Airflow's configuration names a transport."""
-    transport = {"type": "file", "log_file_path": EVENTS, "append": True}
-    os.environ["AIRFLOW__OPENLINEAGE__TRANSPORT"] = json.dumps(transport)
     from airflow.providers.openlineage import conf
     from airflow.providers.openlineage.plugins.listener import get_openlineage_listener
 
@@ -24,7 +26,9 @@ def listen():
     get_listener_manager().add_listener(get_openlineage_listener())
 
 
-listen()
+if get_parsing_context().task_id:  # in a worker, where alone listeners are called
+    listen()
+
 with DAG("lineage", schedule=None, catchup=False):
     AzureMLBatchEndpointOperator(
         task_id="azure_ml",
