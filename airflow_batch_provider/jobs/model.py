@@ -173,6 +173,10 @@ class Log:
     lines: tuple[str, ...]
     left_out: str = ""
 
+    def told_in(self, text: str) -> bool:
+        """Say whether a text has all these lines, as `answers.last_lines` cuts them, and there are no others."""
+        return not self.left_out and all(line[:300] in text for line in self.lines)
+
     def __str__(self) -> str:
         """Return it for a task's log."""
         if not self.lines:

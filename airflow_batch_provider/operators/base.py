@@ -217,7 +217,6 @@ class BatchOperator(BaseOperator):
         if error is not None:
             raise error
         job = Job.from_dict(event["job"])
-        self.log.info("Job %s is %s.", job.id, job.status)
         return self._complete(context, job)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -396,7 +395,7 @@ class BatchOperator(BaseOperator):
 
     def _complete(self, context: Context, job: Job) -> dict[str, Any]:
         if self._ref is not None and job.logs_wanted(self.fetch_logs):
-            write_logs(self.log, self._hook or self.hook(), self._ref)
+            write_logs(self.log, self._hook or self.hook(), self._ref, job)
         job.check()
         if self._ref is not None:
             self._push(context, self._ref)
