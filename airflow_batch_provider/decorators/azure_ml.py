@@ -153,7 +153,7 @@ def azure_ml_batch(
     The function returns the one data input of a model deployment, as a URI or path or as a mapping with
     ``type`` and ``path``, or a mapping of names to inputs, as `AzureMLBatchEndpointOperator` takes them in
     ``input`` and ``inputs``. Templates in what it returns are not rendered: it is given the context. It must
-    not be async, and takes part in no template of its own.
+    not be async.
 
     A job is submitted exactly once, as by the operator. The function is called for each new job, before
     anything is sent; a try that takes up a job does not call it.

@@ -173,6 +173,10 @@ class Log:
     lines: tuple[str, ...]
     left_out: str = ""
 
+    def told_in(self, text: str) -> bool:
+        """Say whether a text has all there is, its lines cut as `answers.last_lines` cuts them."""
+        return not self.left_out and all(line[:300] in text for line in self.lines)
+
     def __str__(self) -> str:
         """Return it for a task's log."""
         if not self.lines:

@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator, conf
 
 from airflow_batch_provider.checks import choice
 from airflow_batch_provider.operators.assets import tell_outlets
+from airflow_batch_provider.operators.cancelling import Cancels
 from airflow_batch_provider.operators.lineage import ToldLineage
 from airflow_batch_provider.operators.logs import CHOICES, write_logs
 from airflow_batch_provider.operators.waiting import check_waiting, deadline_of
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
     from airflow_batch_provider.jobs import Accepted, Job, JobRef, TaskIdentity, Watch
     from airflow_batch_provider.triggers.jobs import JobTrigger
 
-_CANCEL_SECONDS = 20.0
 
-
-class BatchOperator(ToldLineage, BaseOperator):
+class BatchOperator(ToldLineage, Cancels, BaseOperator):
     """Base of the operators that run one remote job.
 
     Args:
@@ -99,10 +98,6 @@ class BatchOperator(ToldLineage, BaseOperator):
         self.on_ambiguous = choice("on_ambiguous", on_ambiguous, "reconcile", "fail", "retry")
         self.outage_tolerance = outage_tolerance
         self.fetch_logs = choice("fetch_logs", fetch_logs, *CHOICES)
-        self._ref: JobRef | None = None
-        self._hook: BatchHook | None = None
-        self._instance: Any = None
-        self._killed = self._timed_out = False
         if self.on_clear == "reuse" and cancel_on_kill:
             self.log.warning(
                 "on_clear='reuse' is for finished jobs: with cancel_on_kill=True, clearing this task while "
@@ -232,7 +227,6 @@ class BatchOperator(ToldLineage, BaseOperator):
         if error is not None:
             raise error
         job = Job.from_dict(event["job"])
-        self.log.info("Job %s is %s.", job.id, job.status)
         return self._complete(context, job)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -272,44 +266,6 @@ class BatchOperator(ToldLineage, BaseOperator):
         if ref is not None and ref.id:
             self._know(ref)
         return self._ref
-
-    def on_kill(self) -> None:
-        """Cancel the job if the user ended the task, and did not say otherwise.
-
-        Airflow calls this also when a worker shuts down, and when the task goes on in another process; it
-        ends the process some seconds later.
-        """
-        from airflow_batch_provider.operators.task_state import ended_by_user
-
-        if self._timed_out or self._instance is None:
-            return
-        if not ended_by_user(self._instance):
-            self.log.info("Left the job, if there is one, to whoever goes on with the task.")
-            return
-        self._killed = True
-        if self._ref is None:
-            self.log.warning("Killed while no job is known; one that is being submitted is cancelled next.")
-            return
-        self._try_to_cancel(self._ref, self.cancel_on_kill, "cancel_on_kill")
-
-    def _cancel_after_timeout(self) -> None:
-        self._timed_out = True
-        if self._ref is not None:
-            self._try_to_cancel(self._ref, self.cancel_on_timeout, "cancel_on_timeout")
-
-    def _try_to_cancel(self, ref: JobRef, wanted: bool, switch: str) -> None:
-        """Cancel a job while the task ends for another reason, which must stay what the task says."""
-        if not wanted:
-            self.log.info("Left job %s running, because %s is off.", ref.id, switch)
-            return
-        hook = self._hook or self.hook()
-        try:
-            hook.open()
-            hook.run(hook.service.cancel(ref), within=_CANCEL_SECONDS)
-        except Exception as error:  # noqa: BLE001  # the task ends anyway; its job must be named
-            self.log.error("Job %s could not be cancelled and may go on: %s", ref.id, error)  # noqa: TRY400
-        else:
-            self.log.info("Asked the service to cancel job %s.", ref.id)
 
     def _policy(self) -> Any:
         from airflow_batch_provider.jobs import Policy
@@ -412,7 +368,7 @@ class BatchOperator(ToldLineage, BaseOperator):
     def _complete(self, context: Context, job: Job) -> dict[str, Any]:
         self._ended = job
         if self._ref is not None and job.logs_wanted(self.fetch_logs):
-            write_logs(self.log, self._hook or self.hook(), self._ref)
+            write_logs(self.log, self._hook or self.hook(), self._ref, job)
         job.check()
         if self._ref is not None:
             self._push(context, self._ref)

@@ -8,7 +8,7 @@ _MOST = 100
 
 
 class History:
-    """The first hundred things that happened.
+    """The first hundred things that happened, and the last.
 
     Attributes:
         lines: Each with its time, in UTC.
@@ -19,5 +19,5 @@ class History:
 
     def add(self, what: str) -> None:
         """Note something."""
-        if len(self.lines) < _MOST:
-            self.lines.append(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {what}")
+        del self.lines[_MOST:]
+        self.lines.append(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {what}")

@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_batch_provider import errors
 from airflow_batch_provider.bounds import bounded
 from airflow_batch_provider.errors import BatchError, redact
-from airflow_batch_provider.jobs import Job, JobRef, Watch, told
+from airflow_batch_provider.jobs import Job, JobRef, Log, Watch, told
 from airflow_batch_provider.triggers.history import History
 from airflow_batch_provider.triggers.settling import settle
 from airflow_batch_provider.triggers.task_state import ended_by_user, task_state
@@ -124,18 +124,23 @@ class JobTrigger(BaseTrigger):
         async with shared_connection(self.service, self.conn_id, self.place) as connection:
             await connection.ask(lambda service: service.cancel(ref))
 
-    async def write_logs(self) -> None:
-        """Write the ends of the finished job's logs to the task's log; whatever goes wrong is told there."""
+    async def write_logs(self, job: Job) -> None:
+        """Write the ends of a finished job's logs that its failure does not tell; trouble is told there."""
         ref = JobRef.from_dict(self.ref)
+
+        def tell(one: Log) -> None:
+            if not one.told_in(job.detail):
+                self.log.info("%s", one)
+
+        async def written() -> None:
+            async with shared_connection(self.service, self.conn_id, self.place) as connection:
+                await connection.ask(lambda service: service.logs(ref, tell))
+
         try:
-            await bounded(self._write_logs(ref), _LOGS_SECONDS)
+            await bounded(written(), _LOGS_SECONDS)
         except Exception as error:  # noqa: BLE001  # how the job ended is known, and is what must be told
             text = redact(str(error) or repr(error))
             self.log.warning("Not all logs of job %s could be fetched: %s", ref.id, text)
-
-    async def _write_logs(self, ref: JobRef) -> None:
-        async with shared_connection(self.service, self.conn_id, self.place) as connection:
-            await connection.ask(lambda service: service.logs(ref, lambda one: self.log.info("%s", one)))
 
     async def outcome(self) -> dict[str, Any]:
         """Wait; return what `run` tells."""

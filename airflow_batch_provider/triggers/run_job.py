@@ -235,7 +235,7 @@ class RunJobTrigger(BaseTrigger):
             raise error
         job = Job.from_dict(outcome["job"])
         if job.logs_wanted(self.fetch_logs):
-            await waiting.write_logs()
+            await waiting.write_logs(job)
         job.check()
         for name, place in job.outputs.items():
             self.log.info("Output %s of job %s is at %s", name, job.id, place["uri"])

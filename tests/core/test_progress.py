@@ -109,6 +109,15 @@ def test_the_end_of_a_log_says_what_came_before():
     assert str(Log("the logs", (), "3 files")) == "Left out of the logs: 3 files."
 
 
+def test_what_a_failure_tells_is_not_told_twice():
+    """All lines, cut as the failure cuts them, and nothing that is left out."""
+    long, text = "x" * 1000, f"Failed.\n  | one\n  | {'x' * 300}"
+
+    assert Log("a.txt", ("one", long)).told_in(text)
+    assert not Log("a.txt", ("one", "two")).told_in(text)
+    assert not Log("a.txt", ("one",), "1 line").told_in(text)
+
+
 @pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED])
 def test_when_logs_are_wanted(state):
     """Always, never, or of what did not succeed."""

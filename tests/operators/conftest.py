@@ -76,6 +76,7 @@ parser.add_argument("--epochs", type=int)
 options = parser.parse_args()
 found = "".join(path.read_text() for path in sorted(options.data_url.iterdir()))
 (options.train_url / "result.txt").write_text(found * options.epochs)
+print(f"trained for {options.epochs} epochs")
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import uuid4
@@ -164,13 +165,18 @@ def test_each_change_of_a_step_is_logged_once(modelarts, task, deferrable):
     with capture_logs() as logs:
         job = task.run(operator(workflow={**simple(), "steps": steps}, deferrable=deferrable))
 
-    changes = [line for line in told(logs) if line.startswith(f"Job {job['id']} is running")]
-    assert any("running: train running" in line for line in changes)
-    assert any("running: train completed, check running" in line for line in changes)
-    assert len(changes) == len(set(changes))
+    job_is = rf"Job {job['id']} is "
+    told_once = [line for line in told(logs) if line.startswith(job_is)]
+    tables = [re.sub(r" +\d+ s\b", " T", line) for line in told_once]
+    assert f"{job_is}running after T, 0 of 2 steps done.\n  train  running T" in tables
+    assert f"{job_is}running after T, 1 of 2 steps done.\n  train  completed T\n  check  running T" in tables
     assert (
-        any("check running" in line for line in told(logs) if line.startswith("While deferred")) == deferrable
+        tables[-1]
+        == f"{job_is}completed after T, 2 of 2 steps done.\n  train  completed T\n  check  completed T"
     )
+    assert len(tables) == len(set(tables))
+    again = [line for line in told(logs) if line.startswith("While deferred: ")]
+    assert [line.partition("Z ")[2] for line in again] == (told_once if deferrable else [])
 
 
 def test_without_waiting_the_task_ends_with_the_start(modelarts, task):

@@ -395,3 +395,20 @@ def test_a_try_that_only_failed_to_render_needs_no_look_up(airflow, emulator):
     assert (ended, state) == (["failed"], "success")
     before = itertools.takewhile(lambda word: not word.startswith("POST"), plan.said)
     assert not [word for word in before if word.startswith("GET /") and word.endswith("/jobs")], listed
+
+
+# --- the job's logs -----------------------------------------------------------------------------------------
+
+
+LOGS = {"on_failure failing": True, "on_failure brief": False, "always brief": True, "never failing": False}
+
+
+@pytest.mark.parametrize("given", LOGS)
+def test_the_trigger_writes_the_logs_of_its_job(airflow, emulator, capsys, given):
+    """As a worker would; a job whose steps have none has one of its own."""
+    written, (fetch_logs, deployment) = LOGS[given], given.split()
+    outcomes(emulator, azure_ml(fetch_logs=fetch_logs), given.replace(" ", "-"), (1, deployment))
+
+    said = capsys.readouterr().out
+    assert ("The end of logs/azureml/executionlogs.txt of run" in said) == written
+    assert "Not all logs" not in said

@@ -79,7 +79,7 @@ def failure_text(workspace: Workspace, job_id: str) -> Flow[str]:
 
 
 def logs(workspace: Workspace, job_id: str, tell: Callable[[Log], None]) -> Flow[None]:
-    """Read the ends of a job's logs: of the steps that failed, or else of all.
+    """Read the ends of a job's logs: of the steps that failed, or else of all, or else its own.
 
     Args:
         workspace: Where it is.
@@ -91,10 +91,16 @@ def logs(workspace: Workspace, job_id: str, tell: Callable[[Log], None]) -> Flow
     """
     api = yield from _api(workspace)
     steps = yield from _known_steps(api, workspace, job_id)
-    runs = _failed(steps) or [str(step["runId"]) for step in steps] or [job_id]
-    for run in runs[:_RUNS]:
-        details = yield from _details(api, workspace, run, f"asking for the logs of job {job_id}")
-        yield from tell_logs(f"run {run}", inner(details, "logFiles"), tell)
+    count = 0
+    for run in (_failed(steps) or [str(step["runId"]) for step in steps])[:_RUNS]:
+        count += yield from _run_logs(api, workspace, run, tell)
+    if not count:
+        yield from _run_logs(api, workspace, job_id, tell)
+
+
+def _run_logs(api: str, workspace: Workspace, run: str, tell: Callable[[Log], None]) -> Flow[int]:
+    details = yield from _details(api, workspace, run, f"asking for the logs of run {run}")
+    return (yield from tell_logs(f"run {run}", inner(details, "logFiles"), tell))
 
 
 def _known_steps(api: str, workspace: Workspace, job_id: str) -> Flow[list[dict[str, Any]]]:

@@ -51,14 +51,18 @@ def last_log_lines(urls: Mapping[str, Any]) -> Flow[str]:
     return ""
 
 
-def tell_logs(run: str, urls: Mapping[str, Any], tell: Callable[[Log], None]) -> Flow[None]:
+def tell_logs(run: str, urls: Mapping[str, Any], tell: Callable[[Log], None]) -> Flow[int]:
     """Read the ends of a run's logs that its user can make something of; none that cannot be read.
 
     Args:
         run: Its name, for the logs' names.
         urls: Log name to its URL with a SAS, which is a secret.
         tell: Called with each that says something.
+
+    Returns:
+        How many did.
     """
+    count = 0
     names = [*_telling(urls), *(name for name in urls if name == _PROGRESS)]
     for name in names[:_FILES]:
         with suppress(BatchError):
@@ -66,8 +70,10 @@ def tell_logs(run: str, urls: Mapping[str, Any], tell: Callable[[Log], None]) ->
             lines, left_out = end_of_log(text, before)
             if lines:
                 tell(Log(f"{name} of {run}", lines, left_out))
+                count += 1
     if names[_FILES:]:
         tell(Log(f"the logs of {run}", (), f"{len(names) - _FILES} further files, such as {names[_FILES]}"))
+    return count
 
 
 def _telling(urls: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ running execution's only step is ``wait_inputs``.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from airflow_batch_provider.answers import inner, rows
@@ -88,9 +89,10 @@ def _status(step: dict[str, Any]) -> str:
 def _seconds(told: Any) -> float | None:
     # A number in answers, a text in the vendor's SDK.
     try:
-        return float(told)
-    except (TypeError, ValueError):
+        seconds = float(told)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def wants(execution: dict[str, Any]) -> str:

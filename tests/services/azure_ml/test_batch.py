@@ -874,6 +874,7 @@ FLOWS = {
     "outputs": lambda: BATCH.outputs(REF),
     "outputs asked": lambda: BATCH.outputs(replace(REF, place={"output:score": OUT})),
     "explain": lambda: BATCH.explain(REF),
+    "logs": lambda: BATCH.logs(REF, str),
 }
 
 

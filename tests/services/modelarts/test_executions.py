@@ -26,6 +26,7 @@ from airflow_batch_provider.errors import (
     UnexpectedAnswer,
 )
 from airflow_batch_provider.jobs import JobState, Service, TaskIdentity, Watch, marker_of, wait
+from airflow_batch_provider.services.modelarts import steps
 from airflow_batch_provider.services.modelarts.executions import Call, ModelArtsWorkflows
 from airflow_batch_provider.services.modelarts.project import Project, ProjectIds
 from airflow_batch_provider.services.modelarts.starting import Start, start
@@ -718,9 +719,40 @@ FLOWS = {
     "cancel": lambda: SERVICE.cancel(REF),
     "outputs": lambda: SERVICE.outputs(REF),
     "explain": lambda: SERVICE.explain(REF),
+    "logs": lambda: SERVICE.logs(REF, str),
     "rerun": lambda: SERVICE.rerun_failed(REF),
     "metrics": lambda: SERVICE.metrics(REF, "a"),
 }
+
+
+TIMES = {"16": 16.0, 16: 16.0, None: None, "soon": None, 10**400: None, float("inf"): None, (): None}
+
+
+@pytest.mark.parametrize("told", TIMES)
+def test_how_long_a_step_has_taken_is_a_number_or_not_told(told):
+    """A number in recorded answers, a text in the vendor's SDK."""
+    (one,) = steps.shown(execution("running", step("fit", "running", duration=told)))
+
+    assert one.seconds == TIMES[told]
+
+
+SCENES = {"policy": {"scenes": [{"id": "1", "steps": ["a"]}, {"id": "2"}]}, "steps": [{}, {}, {}]}
+
+
+@pytest.mark.parametrize(("scene", "number"), [(None, 3), ("1", 1), ("2", 0), ("9", 3)])
+def test_how_many_steps_there_are(scene, number):
+    """All that the workflow has, or those of the scene that is chosen, as far as it says."""
+    assert steps.count(SCENES, scene) == number
+    assert steps.count({}, scene) == 0
+
+
+def test_the_steps_of_an_execution_are_told():
+    """With how many there are in all, which its start has noted."""
+    ref = replace(REF, place={**REF.place, "steps": "3"})
+    runs = [step("a", "completed", duration=16), step("b", "skipped"), step("c", "running")]
+    job = play(SERVICE.get(ref), [ok(execution("running", *runs))]).returned
+
+    assert (job.steps_in_all, [one.done for one in job.steps]) == (3, [True, True, False])
 
 
 @given(st.sampled_from(sorted(FLOWS)), st.integers(200, 599), BODIES | JSON)
