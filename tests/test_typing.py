@@ -52,7 +52,7 @@ def by_pyright() -> dict[int, str]:
 
 @pytest.mark.parametrize("checked", [by_mypy, by_pyright])
 def test_a_checker_finds_what_is_wrong_and_nothing_else(checked):
-    """Every operator, sensor and event trigger takes what it should, and a wrong argument is found on its line."""
+    """Operators, sensors and event triggers take what they should; what is wrong is found on its line."""
     found = checked()
 
     assert wrong_lines() - found.keys() == set()
