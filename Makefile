@@ -15,7 +15,7 @@ export NO_PROXY := 127.0.0.1,localhost,$(or $(no_proxy),$(NO_PROXY))
 unexport no_proxy
 
 .NOTPARALLEL:
-.PHONY: help venv demo demo-lifecycle demo-modelarts emulator airflow test chaos conformance check docs bench clean fresh
+.PHONY: help venv demo demo-lifecycle demo-modelarts emulator airflow test chaos conformance check docs dist bench clean fresh
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,12 @@ docs: $(VENV)/.dev fresh ## Build the documentation into build/docs; a warning o
 	$(python) -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs build/docs
 	@echo "The documentation is in build/docs/index.html."
 
+dist: $(VENV)/.dev build/dist/.tools ## Build the distributions, check them, and run an example from the wheel alone
+	rm -rf dist
+	build/dist/bin/python -m build --quiet --outdir dist .
+	build/dist/bin/python -m twine check --strict dist/*
+	DIST=$(CURDIR)/dist $(python) -m pytest --quiet tests/dist
+
 # In an environment of its own: the tests must not see the provider that it compares with.
 bench: fresh ## Run every benchmark
 	@$(MAKE) --no-print-directory VENV=build/bench build/bench/.bench
@@ -69,6 +75,12 @@ clean: ## Remove everything that these targets made
 
 fresh:
 	@rm -rf $(AIRFLOW_HOME) && mkdir -p build
+
+# Theirs: the package and its tests do without what builds and checks them.
+build/dist/.tools: constraints.txt
+	$(PYTHON) -m venv build/dist
+	build/dist/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt build twine
+	@touch $@
 
 $(VENV)/.pip: constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"This is Python {v[0]}.{v[1]}, and 3.11 or newer is needed: make PYTHON=/path/to/python3")'
