@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator, conf
 from airflow_batch_provider.checks import choice
 from airflow_batch_provider.operators.assets import tell_outlets
 from airflow_batch_provider.operators.waiting import check_waiting, deadline_of
+from airflow_batch_provider.templating import NamedTemplates
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _CANCEL_SECONDS = 20.0
 
 
-class BatchOperator(BaseOperator):
+class BatchOperator(NamedTemplates, BaseOperator):
     """Base of the operators that run one remote job.
 
     Args:

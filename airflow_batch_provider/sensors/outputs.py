@@ -12,6 +12,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 
 from airflow_batch_provider.checks import not_negative, positive
 from airflow_batch_provider.masking import mask_signatures
+from airflow_batch_provider.templating import NamedTemplates
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _GRACE = 300.0
 
 
-class BatchOutputSensor(BaseSensorOperator):
+class BatchOutputSensor(NamedTemplates, BaseSensorOperator):
     """Wait until the files at a place are complete, and return them.
 
     A folder or container that does not exist is not there yet; a datastore that does not exist is an error.
