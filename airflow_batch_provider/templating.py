@@ -27,7 +27,8 @@ class NamedTemplates:
             except TemplateError as error:  # a task has few fields
                 value = getattr(parent, field)
                 failing = (one for one in _texts(field, value) if self._fails(one[1], context, jinja_env))
-                raise unrendered(*next(failing, (field, value)), error) from error
+                place, text = next(failing, (field, value))
+                raise unrendered(place, text, error) from error
 
     def _fails(self, text: str, context: Any, jinja_env: Any) -> bool:
         from jinja2 import TemplateError

@@ -157,10 +157,9 @@ class OutputWatch:
             return
         if self._seen is not None:
             self._changed_at = storage_time
-        if files or self._seen:
+        # What was told of a place that does not exist says more than that it holds nothing.
+        if files or self._seen or not self.found:
             self._tell(self.wanted.found(files))
-        elif not self.found:
-            self.found = self.wanted.found(files)
         self._seen = seen
 
     def _tell(self, found: str) -> None:
