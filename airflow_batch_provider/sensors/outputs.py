@@ -229,8 +229,7 @@ class BatchOutputSensor(NamedTemplates, BaseSensorOperator):
             min_bytes=self.min_bytes,
             stable_for=self.stable_for,
             outage_tolerance=float(self.outage_tolerance),
-            on_change=lambda found: self.log.info("At %s there is now: %s", self._shown(), found),
-            on_trouble=lambda error: self.log.warning("Looking again: %s", error),
+            log=self.log,
         )
 
     def _shown(self) -> str:
