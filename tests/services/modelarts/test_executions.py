@@ -579,6 +579,14 @@ def test_stopping_is_harmless_and_says_when_it_did_not_work(answers, kind, asked
         assert EXECUTION_ID in str(played.raised)
 
 
+def test_stopping_does_not_wait_out_a_long_throttling():
+    """Who stops an execution is about to end: it is asked for as often as a poll is, and then told."""
+    played = play(SERVICE.cancel(REF), [*[refused(429, "APIG.0308")] * 3, ok(execution("running"))])
+
+    assert isinstance(played.raised, Throttled)
+    assert played.asked == [*[ACT] * 3, ASK]
+
+
 ENDED = execution(
     "abnormal",
     step("a", "completed"),
