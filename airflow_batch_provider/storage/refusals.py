@@ -95,7 +95,7 @@ def _refused(status: int, text: str, place: str, fix: str, failed: str) -> Batch
     if status < _ERRORS:
         return _elsewhere(place)
     code, message, request_id = _CODE.search(text), _MESSAGE.search(text), _REQUEST_ID.search(text)
-    elsewhere = bool(code) and code[1] == "AuthorizationHeaderMalformed"
+    elsewhere = code is not None and code[1] == "AuthorizationHeaderMalformed"
     kind = _BY_CODE.get(code[1] if code else "", error_class(status))
     said = f": {message[1].strip().rstrip('.')}" if message else ""
     doing = "does not exist" if kind is NotFound else failed
