@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from airflow_batch_provider.auth.credentials import EmulatorCredential, azure_credential, tls_of
 from airflow_batch_provider.auth.entra import EntraAuth, entra_auth, tokens_of
+from airflow_batch_provider.auth.huawei import modelarts_auth
 from airflow_batch_provider.auth.huawei_aksk import AkSkAuth
-from airflow_batch_provider.auth.huawei_iam import IamAuth, iam_tokens_of, modelarts_auth
+from airflow_batch_provider.auth.huawei_iam import IamAuth, iam_tokens_of
 from airflow_batch_provider.auth.huawei_keys import obs_keys_of
 from airflow_batch_provider.auth.tokens import Credential, Token, Tokens
 

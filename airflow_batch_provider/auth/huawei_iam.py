@@ -14,7 +14,6 @@ import httpx
 from airflow_batch_provider.answers import inner
 from airflow_batch_provider.auth.attached import TokenAuth
 from airflow_batch_provider.auth.credentials import tls_of
-from airflow_batch_provider.auth.huawei_aksk import AkSkAuth
 from airflow_batch_provider.auth.tokens import AccessToken, Credential, Token, Tokens, shared_tokens
 from airflow_batch_provider.errors import ConnectionFailed, UnexpectedAnswer, redact
 from airflow_batch_provider.services.modelarts.answers import read
@@ -83,15 +82,6 @@ def iam_credential(connection: ModelArtsConnection) -> Credential:
 def iam_tokens_of(connection: ModelArtsConnection) -> Tokens:
     """Return the tokens of a connection; see `shared_tokens`."""
     return shared_tokens(iam_credential, connection)
-
-
-def modelarts_auth(connection: ModelArtsConnection) -> httpx.Auth:
-    """Return the auth of a connection's requests: signatures or tokens, as it says."""
-    hosts = connection.hosts()
-    if connection.auth == "aksk":
-        return AkSkAuth(connection.access_key, connection.secret_key, connection.security_token, hosts)
-    # One token for all: it is made for the project.
-    return IamAuth(iam_tokens_of(connection), dict.fromkeys(hosts, RESOURCE), hosts)
 
 
 def post_to_iam(connection: ModelArtsConnection, path: str, body: Any) -> httpx.Response:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_batch_provider.errors import PASSING, BatchError, ConnectionFailed, NotFound
+from airflow_batch_provider.errors import PASSING, BatchError, ConnectionFailed, NotFound, redact
 from airflow_batch_provider.hooks.places import files_at
 from airflow_batch_provider.storage import FileInfo, Files, Steps, arun, run
 from airflow_batch_provider.storage.wanted import Wanted, some_text
@@ -63,9 +63,20 @@ class OutputWatch:
         min_files: Any,
         min_bytes: Any,
         stable_for: Any,
+        log: Any = None,
         **options: Any,
     ) -> OutputWatch:
         """Check a task's arguments, and convert what templates rendered to text.
+
+        Args:
+            path: As of this class, as are the others.
+            conn_id: Likewise.
+            glob: As of `Wanted`.
+            min_files: Likewise.
+            min_bytes: Likewise.
+            stable_for: Likewise.
+            log: Logger of what is seen, and of trouble; ``None`` for none.
+            **options: Of this class.
 
         Raises:
             InvalidInput: A value cannot be right; the message names the field.
@@ -73,7 +84,11 @@ class OutputWatch:
         path = os.fspath(path) if isinstance(path, os.PathLike) else path
         wanted = Wanted.read(glob=glob, min_files=min_files, min_bytes=min_bytes, stable_for=stable_for)
         conn_id = some_text("The connection's id", conn_id, "Give the id of a connection.")
-        return cls(some_text("path", path, _PATHS), conn_id, wanted, **options)
+        path = some_text("path", path, _PATHS)
+        if log is not None:
+            options["on_change"] = lambda found: log.info("At %s there is now: %s", redact(path), found)
+            options["on_trouble"] = lambda error: log.warning("Looking again: %s", error)
+        return cls(path, conn_id, wanted, **options)
 
     def look(self) -> list[FileInfo] | None:
         """Look once.
@@ -157,10 +172,9 @@ class OutputWatch:
             return
         if self._seen is not None:
             self._changed_at = storage_time
-        if files or self._seen:
+        # What was told of a place that does not exist says more than that it holds nothing.
+        if files or self._seen or not self.found:
             self._tell(self.wanted.found(files))
-        elif not self.found:
-            self.found = self.wanted.found(files)
         self._seen = seen
 
     def _tell(self, found: str) -> None:

@@ -13,6 +13,7 @@ from airflow.sdk import BaseOperator, conf
 from airflow_batch_provider.checks import choice
 from airflow_batch_provider.masking import mask_signatures
 from airflow_batch_provider.operators.waiting import check_waiting, deadline_of
+from airflow_batch_provider.templating import NamedTemplates
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -27,7 +28,7 @@ COMMON = ("azure_ml_conn_id", *PLACE, "poll_interval", "timeout", "outage_tolera
 _GOES_ON = "It goes on at the service; a retry of this task takes it up again."
 
 
-class AzureMLResourceOperator(BaseOperator):
+class AzureMLResourceOperator(NamedTemplates, BaseOperator):
     """Base of the operators that make a resource be as it shall be, or be gone.
 
     A retry looks first, and takes up what the try before it has begun. Nothing that the service has accepted

@@ -16,6 +16,7 @@ from airflow_batch_provider.operators.cancelling import Cancels
 from airflow_batch_provider.operators.lineage import ToldLineage
 from airflow_batch_provider.operators.logs import CHOICES, write_logs
 from airflow_batch_provider.operators.waiting import check_waiting, deadline_of
+from airflow_batch_provider.templating import NamedTemplates
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from airflow_batch_provider.triggers.jobs import JobTrigger
 
 
-class BatchOperator(ToldLineage, Cancels, BaseOperator):
+class BatchOperator(ToldLineage, Cancels, NamedTemplates, BaseOperator):
     """Base of the operators that run one remote job.
 
     Args:

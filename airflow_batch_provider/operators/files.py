@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_batch_provider.errors import InvalidInput
+from airflow_batch_provider.templating import unrendered
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -94,7 +95,11 @@ def _rendered(operator: BaseOperator, field: str, name: str, context: Context) -
         ) from error
     except TemplateError as error:
         line = getattr(error, "lineno", None)
-        raise InvalidInput(f"{field}: {name}{f', line {line}' if line else ''}: {error}.") from error
+        raise unrendered(field, f"{name}, line {line}" if line else name, error) from error
+
+
+def _language(name: str) -> str:
+    return "JSON" if name.strip().endswith(".json") else "YAML"
 
 
 def _parsed(field: str, name: str, text: str) -> Mapping[str, Any]:
@@ -107,7 +112,9 @@ def _parsed(field: str, name: str, text: str) -> Mapping[str, Any]:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or error
-        raise InvalidInput(f"{field}: {name}{line}: {problem}.", fix="Mend the file's YAML.") from error
+        raise InvalidInput(
+            f"{field}: {name}{line}: {problem}.", fix=f"Mend the file's {_language(name)}."
+        ) from error
     if not isinstance(read, Mapping):
         raise InvalidInput(
             f"{field}: {name} holds {type(read).__name__}, not a mapping.", fix="Give names and values."

@@ -59,31 +59,6 @@ class ModelArtsWorkflowOperator(BatchOperator):
     """
 
     service = "modelarts"
-    template_fields = (
-        "workflow_id",
-        "workflow_name",
-        "workflow",
-        "parameters",
-        "data",
-        "labels",
-        "name",
-        "description",
-        "scene_id",
-        "use_cache",
-        "on_waiting_inputs",
-        "modelarts_conn_id",
-        "region",
-        "project_id",
-        "poll_interval",
-        "timeout",
-        "outage_tolerance",
-    )
-    template_fields_renderers = {  # noqa: RUF012  # as Airflow declares it
-        "workflow": "json",
-        "parameters": "json",
-        "data": "json",
-        "labels": "json",
-    }
     order_fields = (
         "workflow_id",
         "workflow_name",
@@ -97,6 +72,16 @@ class ModelArtsWorkflowOperator(BatchOperator):
         "use_cache",
         "on_waiting_inputs",
     )
+    template_fields = (
+        *order_fields,
+        *("modelarts_conn_id", "region", "project_id", "poll_interval", "timeout", "outage_tolerance"),
+    )
+    template_fields_renderers = {  # noqa: RUF012  # as Airflow declares it
+        "workflow": "json",
+        "parameters": "json",
+        "data": "json",
+        "labels": "json",
+    }
     file_fields = ("workflow", "parameters", "data")
     place_xcoms = ("workflow_id",)
     operator_extra_links = (ModelArtsExecutionLink(),)

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_batch_provider.checks import choice, just_one
 from airflow_batch_provider.errors import InvalidInput, NotFound
+from airflow_batch_provider.templating import NamedTemplates
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -40,7 +41,7 @@ FIELDS = (
 _WHERE = ("modelarts_conn_id", "region", "project_id")
 
 
-class ModelArtsCreateWorkflowOperator(BaseOperator):
+class ModelArtsCreateWorkflowOperator(NamedTemplates, BaseOperator):
     """Create a workflow and return it.
 
     Exactly one of *steps* (a new workflow), *source_workflow_id* (a copy of one) and *gallery_subscription*
@@ -195,7 +196,7 @@ class ModelArtsCreateWorkflowOperator(BaseOperator):
         return whole | given
 
 
-class ModelArtsDeleteWorkflowOperator(BaseOperator):
+class ModelArtsDeleteWorkflowOperator(NamedTemplates, BaseOperator):
     """Delete a workflow; harmless if it is gone. Works as a teardown.
 
     Args:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 
 from airflow_batch_provider.checks import not_negative, positive
+from airflow_batch_provider.templating import NamedTemplates
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _GRACE = 300.0
 
 
-class JobSensor(BaseSensorOperator):
+class JobSensor(NamedTemplates, BaseSensorOperator):
     """Base of the sensors that wait for one remote job, which they never cancel.
 
     Args:

@@ -12,6 +12,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
 
 from airflow_batch_provider.checks import not_negative, positive
 from airflow_batch_provider.masking import mask_signatures
+from airflow_batch_provider.templating import NamedTemplates
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _GRACE = 300.0
 
 
-class BatchOutputSensor(BaseSensorOperator):
+class BatchOutputSensor(NamedTemplates, BaseSensorOperator):
     """Wait until the files at a place are complete, and return them.
 
     A folder or container that does not exist is not there yet; a datastore that does not exist is an error.
@@ -228,8 +229,7 @@ class BatchOutputSensor(BaseSensorOperator):
             min_bytes=self.min_bytes,
             stable_for=self.stable_for,
             outage_tolerance=float(self.outage_tolerance),
-            on_change=lambda found: self.log.info("There is now: %s", found),
-            on_trouble=lambda error: self.log.warning("Looking again: %s", error),
+            log=self.log,
         )
 
     def _shown(self) -> str:

@@ -47,6 +47,8 @@ _BY_CODE: dict[str, type[ServiceError]] = {
     ),
 }
 
+_REGION = "A bucket is reached in its own region only: check region, or obs_endpoint."
+
 
 def explained(error: Exception, place: str, fix: str, failed: str = "could not be listed") -> BatchError:
     """Return the error of ours that says what an exception of obstore means.
@@ -85,7 +87,7 @@ def _without_status(text: str, place: str) -> BatchError:
 def _elsewhere(place: str) -> InvalidInput:
     return InvalidInput(
         f"The {place} is not there: the storage points elsewhere.",
-        fix="A bucket is reached in its own region only: check region, or obs_endpoint.",
+        fix=_REGION,
     )
 
 
@@ -93,6 +95,7 @@ def _refused(status: int, text: str, place: str, fix: str, failed: str) -> Batch
     if status < _ERRORS:
         return _elsewhere(place)
     code, message, request_id = _CODE.search(text), _MESSAGE.search(text), _REQUEST_ID.search(text)
+    elsewhere = code is not None and code[1] == "AuthorizationHeaderMalformed"
     kind = _BY_CODE.get(code[1] if code else "", error_class(status))
     said = f": {message[1].strip().rstrip('.')}" if message else ""
     doing = "does not exist" if kind is NotFound else failed
@@ -101,7 +104,7 @@ def _refused(status: int, text: str, place: str, fix: str, failed: str) -> Batch
         status=status,
         code=code[1] if code else "",
         request_id=request_id[1] if request_id else "",
-        fix=fix if kind in (AuthenticationFailed, PermissionDenied) else "",
+        fix=_REGION if elsewhere else fix if kind in (AuthenticationFailed, PermissionDenied) else "",
     )
 
 

@@ -105,8 +105,7 @@ class OutputTrigger(BaseTrigger):
             min_bytes=self.min_bytes,
             stable_for=self.stable_for,
             outage_tolerance=self.outage_tolerance,
-            on_change=lambda found: self.log.info("There is now: %s", found),
-            on_trouble=lambda error: self.log.warning("Looking again: %s", error),
+            log=self.log,
         )
 
     def _seconds_to_next_look(self, chance: float | None = None) -> float:

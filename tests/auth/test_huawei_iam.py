@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from airflow_batch_provider.auth import AkSkAuth, IamAuth, Tokens, iam_tokens_of, modelarts_auth
+from airflow_batch_provider.auth import Tokens, iam_tokens_of, modelarts_auth
 from airflow_batch_provider.auth.huawei_iam import iam_credential
 from airflow_batch_provider.errors import (
     AuthenticationFailed,
@@ -28,6 +28,7 @@ from airflow_batch_provider.errors import (
     UnexpectedAnswer,
 )
 from airflow_batch_provider.services.modelarts.connection import ModelArtsConnection
+from airflow_batch_provider.services.modelarts.project import PLACE
 from airflow_batch_provider.web import ask
 
 SECRET = "S3CR3T-S3CR3T"
@@ -112,6 +113,43 @@ class Service:
 
 def to(iam, path="/v2/p/workflows", audience="modelarts"):
     return ask("GET", f"{iam.url}{path}", audience)
+
+
+def placed(url, *place):
+    request = ask("GET", url, "modelarts")
+    request.extensions[PLACE] = place
+    return request
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_request_to_another_project_has_a_token_of_its_own(iam, loop):
+    """It is asked for once; requests to the connection's own project go on with the connection's."""
+    service, url = Service(), f"{iam.url}/v2/p/workflows"
+    auth = modelarts_auth(iam.connection(project_id="p1"))
+    places = [("cn-north-4", "p1"), ("cn-north-4", "p2"), ("cn-east-3", "p3"), ("cn-north-4", "p2")]
+    service.send(auth, to(iam), *(placed(url, *place) for place in places), loop=loop)
+
+    assert service.seen == ["1", "1", "2", "3", "2"]
+    assert [body["auth"]["scope"]["project"] for _, body in iam.asked] == [{"id": f"p{n}"} for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_a_request_to_another_region_is_signed_for_its_host_only(loop):
+    """A signature goes to the region that the request names, and to no host beside it."""
+    auth = modelarts_auth(
+        ModelArtsConnection.read(
+            "keys", login="AK", password=SECRET, host="", extra={"region": "cn-north-4", "project_id": "p1"}
+        )
+    )
+    url = "https://modelarts.cn-east-3.myhuaweicloud.com/v2/p2/workflows"
+    moved = placed(url, "cn-east-3", "p2")
+
+    assert Service().send(auth, moved, loop=loop) == [200]
+    assert "Access=AK," in moved.headers["authorization"]
+    for wrong in (placed(url, "cn-north-4", "p1"), placed("https://evil.example/", "cn-east-3", "p2")):
+        with pytest.raises(InvalidInput, match="is not one that this token may be sent to"):
+            Service().send(auth, wrong, loop=loop)
+        assert "authorization" not in wrong.headers
 
 
 @pytest.mark.parametrize("loop", [False, True])
@@ -263,8 +301,6 @@ def test_the_connection_says_how_requests_are_authenticated(iam):
     seen = Service()
     statuses = seen.send(modelarts_auth(keys), signed)
 
-    assert isinstance(modelarts_auth(keys), AkSkAuth)
-    assert isinstance(token, IamAuth)
     assert (statuses, seen.seen) == ([200], [""])
     assert "Access=AK," in signed.headers["authorization"]
     things = [token, iam_credential(iam.connection()), iam_credential(iam.connection()).get_token("x"), keys]

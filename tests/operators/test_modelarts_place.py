@@ -98,3 +98,17 @@ def test_a_region_without_a_project_is_told(modelarts, task):
         task.run(ModelArtsWorkflowOperator(task_id="task", workflow_name="x", region="af-south-1"))
 
     assert not [one for one in modelarts.requests() if "/workflows" in one["path"]]
+
+
+@both_kinds
+@both_ways
+def test_a_retry_in_another_region_takes_up_the_execution_where_it_runs(modelarts, task, deferrable):
+    """The region is a template that says something else by then; what was started is followed to its end."""
+    flow = {"name": f"flow-{uuid4().hex[:8]}", "steps": STEPS}
+    settings = {"task_id": "task", "workflow": flow, "region": "{{ params.region }}", "poll_interval": 0.2}
+    first = task.run(ModelArtsWorkflowOperator(wait_for_completion=False, **settings), region="cn-north-4")
+    task.instance.try_number = 2
+
+    second = task.run(ModelArtsWorkflowOperator(deferrable=deferrable, **settings), region="cn-east-3")
+
+    assert (second["id"], second["status"]) == (first["id"], "completed")

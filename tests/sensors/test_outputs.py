@@ -392,8 +392,10 @@ def test_progress_is_logged_once(service, folder, task, meanwhile):
     with capture_logs() as logs:
         task.run(sensor(path, min_files=2))
 
-    lines = [line for line in told(logs) if line.startswith("There is now")]
-    assert lines == ["There is now: 1 of 2 files, 1 bytes", "There is now: 2 of 2 files, 2 bytes"]
+    lines = [line for line in told(logs) if "there is now" in line]
+    assert lines == [
+        f"At {path} there is now: {seen}" for seen in ("1 of 2 files, 1 bytes", "2 of 2 files, 2 bytes")
+    ]
 
 
 @both_ways

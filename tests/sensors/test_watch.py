@@ -47,6 +47,18 @@ def test_a_file_that_came_with_an_old_time_is_a_change(tmp_path):
     assert watch(tmp_path, stable_for=60).look() is None
 
 
+def test_what_is_seen_is_told_when_it_changes(tmp_path):
+    """The first look counts, also if it finds nothing; one that finds the same does not."""
+    told = []
+    watching = watch(tmp_path, min_files=2, on_change=told.append)
+    for name in (None, None, "a", None, "b"):
+        if name:
+            (tmp_path / name).write_text("x")
+        watching.look()
+
+    assert told == ["0 of 2 files, 0 bytes", "1 of 2 files, 1 bytes", "2 of 2 files, 2 bytes"]
+
+
 def test_what_is_missing_is_told(tmp_path):
     """The sentence for a timeout says what there is."""
     watching = watch(tmp_path, min_files=2)

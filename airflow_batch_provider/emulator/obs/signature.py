@@ -84,15 +84,16 @@ def read_claim(message: Message) -> Claim | None:
     """Return what a request says of its signature, or None if it has none."""
     authorization = message.headers.get("authorization", "").strip()
     if found := _HEADER_4.fullmatch(authorization):
-        scope, headers = tuple(found["scope"].split("/")), tuple(found["headers"].split(";"))
-        return Claim(ALGORITHM, found["access"], found["signature"], scope=scope, headers=headers)
+        day, *rest = found["scope"].split("/")
+        covered = tuple(found["headers"].split(";"))
+        return Claim(ALGORITHM, found["access"], found["signature"], (day, *rest), covered)
     if found := _HEADER_2.fullmatch(authorization):
         return Claim(found["scheme"], found["access"], found["signature"])
     query = dict(message.pairs())
     if "X-Amz-Credential" in query:
         access, *scope = query["X-Amz-Credential"].split("/")
-        headers, told = query.get("X-Amz-SignedHeaders", ""), query.get("X-Amz-Signature", "")
-        return Claim(ALGORITHM, access, told, tuple(scope), tuple(headers.split(";")), in_query=True)
+        names, told = query.get("X-Amz-SignedHeaders", ""), query.get("X-Amz-Signature", "")
+        return Claim(ALGORITHM, access, told, tuple(scope), tuple(names.split(";")), in_query=True)
     for name, scheme in _SCHEMES_BY_QUERY.items():
         if name in query:
             return Claim(scheme, query[name], query.get("Signature", ""), in_query=True)

@@ -6,7 +6,7 @@ Source: the API pages of ModelArts (2026) and recorded answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_batch_provider.answers import need
@@ -19,6 +19,8 @@ from airflow_batch_provider.services.modelarts.project import Project, ProjectId
 from airflow_batch_provider.services.modelarts.workflows import Workflows, one_page
 
 SERVICE = "modelarts"
+
+_LISTED_BY = ("region", "project_id", "workflow_id", "on_waiting_inputs")
 
 POLL = Retry(attempts=3, patience=60.0)
 """A poll that is throttled or lost is asked again soon by its caller anyway."""
@@ -99,7 +101,7 @@ class Executions:
 
     def group(self, ref: JobRef) -> str:
         """Name the list of the execution's workflow, and how its waiting steps are taken."""
-        return "/".join(ref.place.get(key, "") for key in ("project_id", "workflow_id", "on_waiting_inputs"))
+        return "/".join(ref.place.get(key, "") for key in _LISTED_BY)
 
     def page(self, refs: Mapping[str, JobRef], after: int | None = None) -> Flow[JobPage]:
         """Ask for one page of a workflow's executions, the newest first.
@@ -145,11 +147,13 @@ class Executions:
         )
 
     def located(self, ref: JobRef) -> Flow[Project]:
-        """Return the project of an execution, with its id."""
-        known = ref.place.get("project_id")
-        if known:
-            return Project(self.project.endpoints, self.project.region, known, self.project.workspace_id)
-        return (yield from self.ids.located(self.project))
+        """Return the project of an execution, with its id: where it runs, whatever the task says by now."""
+        known, here = ref.place.get("project_id"), self.project
+        if not known:
+            return (yield from self.ids.located(here))
+        # Records of earlier versions do not tell the region.
+        region = ref.place.get("region") or here.region
+        return replace(here, endpoints=here.endpoints.moved(here.region, region), region=region, id=known)
 
 
 def _number(text: str | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_batch_provider.checks import choice, texts
@@ -151,6 +151,19 @@ class ModelArtsConnection:
     def hosts(self) -> dict[str, tuple[str, ...]]:
         """Return, for each kind of request, the hosts that may see a credential; see `Endpoints.hosts`."""
         return self.endpoints.hosts()
+
+    def at(self, region: str, project_id: str) -> ModelArtsConnection:
+        """Return the connection of the same identity to another project.
+
+        Args:
+            region: Where it is.
+            project_id: Its id.
+
+        Raises:
+            InvalidInput: There is no such region.
+        """
+        there = self.endpoints.moved(self.region, region)
+        return replace(self, region=region, project_id=project_id, endpoints=there)
 
     def project(self) -> Project:
         """Return the project that the connection names."""

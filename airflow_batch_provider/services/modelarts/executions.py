@@ -27,7 +27,7 @@ from airflow_batch_provider.services.modelarts.logs import last_log_lines, tell_
 from airflow_batch_provider.services.modelarts.project import Project, uuid
 from airflow_batch_provider.services.modelarts.refs import PREFIX, overridden, resolve
 from airflow_batch_provider.services.modelarts.starting import Start
-from airflow_batch_provider.services.modelarts.workflows import created_at, paged
+from airflow_batch_provider.services.modelarts.workflows import Workflows, created_at, paged
 from airflow_batch_provider.values import shown
 
 _MARKER = re.compile(r"airflow-[0-9a-f]{24}")
@@ -135,10 +135,11 @@ class ModelArtsWorkflows(Actions):
         """Find where the steps of an execution wrote; see `steps.outputs_of`."""
         execution = yield from self.describe(ref)
         runs = rows(execution, "steps_execution")
+        project = yield from self.located(ref)
         if PREFIX in str([run.get("outputs") for run in runs]):
-            workflow = yield from self.workflows.get(path_of(ref)[0])
+            workflow = yield from Workflows(project, self.ids).get(path_of(ref)[0])
             runs = resolve(runs, overridden(workflow, execution), ref.id)
-        return steps.outputs_of({"steps_execution": runs}, self.project.endpoints.obs)
+        return steps.outputs_of({"steps_execution": runs}, project.endpoints.obs)
 
     def explain(self, ref: JobRef) -> Flow[str]:
         """Tell why an execution failed: the failed steps, what they say, the end of a job's log."""
@@ -282,6 +283,7 @@ def _references(call: Call, found: Listed, label: str = "") -> Iterator[tuple[Jo
 
 def _ref(call: Call, execution_id: str, answer: dict[str, Any], submitted_at: float, marker: str) -> JobRef:
     place = {
+        "region": call.project.region,
         "project_id": call.project.id,
         "workflow_id": call.workflow_id,
         "workflow_name": str(answer.get("workflow_name") or call.workflow_name),

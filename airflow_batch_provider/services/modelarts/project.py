@@ -25,6 +25,9 @@ from airflow_batch_provider.web import segment
 Audience: TypeAlias = Literal["modelarts", "iam", "none"]
 """Whose host a request goes to: the workflow API's, IAM's, or any other, which sees no credential."""
 
+PLACE = "airflow_batch_provider.modelarts_project"
+"""Key of a request's extensions that says of which region and project it is; auth reads it."""
+
 _PROJECT_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
@@ -65,7 +68,9 @@ class Project:
         path = "".join("/" + segment("id", part) for part in segments)
         url = f"{self.endpoints.modelarts}/v2/{project_id('project_id', self.id)}/{kind}{path}"
         headers = {"X-Project-Id": self.id}
-        return _ask(method, url + _query(query or {}), "modelarts", body=body, headers=headers)
+        request = _ask(method, url + _query(query or {}), "modelarts", body=body, headers=headers)
+        request.extensions[PLACE] = (self.region, self.id)
+        return request
 
     def console_url(self, workflow_id: str = "", execution_id: str = "") -> str:
         """Return the page of ModelArts in the web console.

@@ -8,7 +8,7 @@ overridden.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from airflow_batch_provider.errors import InvalidInput
@@ -65,6 +65,18 @@ class Endpoints:
         """Whether the services are on this machine, as the emulator's are."""
         return is_local(self.modelarts) and is_local(self.iam)
 
+    def moved(self, old: str, new: str) -> Endpoints:
+        """Return the addresses of another region; those that do not follow from the old one's name stay.
+
+        Raises:
+            InvalidInput: There is no such region.
+        """
+        names = ("modelarts", "iam", "obs")
+        moving = [name for name in names if getattr(self, name) == _address(name, old)]
+        if moving and new != old:
+            _check(new)
+        return replace(self, **{name: _address(name, new) for name in moving})
+
     def hosts(self) -> dict[str, tuple[str, ...]]:
         """Return, for each kind of request, the hosts that may see a token or a signature.
 
@@ -93,9 +105,13 @@ def endpoints(region: str, *, modelarts: str = "", iam: str = "", obs: str = "")
     if not all(found.values()):
         _check(region)
     return Endpoints(
-        **{name: url or f"https://{name}.{region}.{DOMAIN}" for name, url in found.items()},
+        **{name: url or _address(name, region) for name, url in found.items()},
         console=local or CONSOLE,
     )
+
+
+def _address(name: str, region: str) -> str:
+    return f"https://{name}.{region}.{DOMAIN}"
 
 
 def near_regions(region: str) -> list[str]:

@@ -156,6 +156,31 @@ def test_an_unknown_key_is_told(bucket, task, monkeypatch):
         task.run(sensor(f"obs://{bucket.name}/out/"))
 
 
+@pytest.mark.parametrize("bucket", ["emulator"], indirect=True)
+def test_a_wrong_secret_key_is_told(bucket, task, monkeypatch):
+    """As a wrong access key is; the secret itself is not."""
+    wrong = {**bucket.connection, "password": "another-secret"}
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(wrong))
+
+    with pytest.raises(errors.AuthenticationFailed, match="SignatureDoesNotMatch") as caught:
+        task.run(sensor(f"obs://{bucket.name}/out/"))
+
+    assert "another-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("bucket", ["emulator"], indirect=True)
+def test_a_bucket_of_another_region_is_told(bucket, task, monkeypatch):
+    """With the region that the bucket is in, and the field to mend."""
+    elsewhere = json.loads(json.dumps(bucket.connection))
+    elsewhere["extra"]["region"] = "cn-east-3"
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(elsewhere))
+
+    with pytest.raises(
+        errors.BadRequest, match=r"'cn-east-3' is wrong; expecting 'cn-north-4'.*check region"
+    ):
+        task.run(sensor(f"obs://{bucket.name}/out/"))
+
+
 @pytest.mark.parametrize("name", ["AWS_SKIP_SIGNATURE", "AWS_VIRTUAL_HOSTED_STYLE_REQUEST"])
 def test_the_environment_s_other_cloud_is_left_alone(bucket, task, monkeypatch, name):
     """What obstore would take from there, address and credential, is given to it."""

@@ -236,6 +236,19 @@ def test_a_task_may_work_elsewhere(extra, instead, region, project):
     assert found.endpoints.obs == f"https://obs.{region}.myhuaweicloud.com"
 
 
+def test_a_connection_is_moved_to_where_a_request_goes():
+    """What follows from the region moves, what the user has given stays; the emulator is everywhere."""
+    moved = conn({**OWN, "iam_endpoint": "https://iam.example.com"}).at(ELSEWHERE, "p2")
+    local = conn(OWN, host=LOCAL).at(ELSEWHERE, "p2")
+
+    assert (moved.region, moved.project_id) == (local.region, local.project_id) == (ELSEWHERE, "p2")
+    assert moved.endpoints.modelarts == f"https://modelarts.{ELSEWHERE}.myhuaweicloud.com"
+    assert moved.endpoints.iam == "https://iam.example.com"
+    assert local.endpoints == conn(OWN, host=LOCAL).endpoints
+    with pytest.raises(InvalidInput, match="region is 'nowhere'"):
+        conn(OWN).at("nowhere", "p2")
+
+
 def test_the_emulator_is_in_every_region():
     """Its addresses stay; a project of another region is looked up there, too."""
     found = conn({**OWN, "obs_endpoint": f"{LOCAL}/obs"}, host=LOCAL, region=ELSEWHERE)

@@ -25,10 +25,11 @@ from airflow_batch_provider.errors import (
     Throttled,
     UnexpectedAnswer,
 )
-from airflow_batch_provider.jobs import JobState, Service, TaskIdentity, Watch, marker_of, wait
+from airflow_batch_provider.jobs import JobRef, JobState, Service, TaskIdentity, Watch, marker_of, wait
 from airflow_batch_provider.services.modelarts import steps
 from airflow_batch_provider.services.modelarts.executions import Call, ModelArtsWorkflows
-from airflow_batch_provider.services.modelarts.project import Project, ProjectIds
+from airflow_batch_provider.services.modelarts.project import PLACE, Project, ProjectIds
+from airflow_batch_provider.services.modelarts.regions import endpoints
 from airflow_batch_provider.services.modelarts.starting import Start, start
 
 from .script import (
@@ -280,6 +281,7 @@ def test_an_execution_carries_the_marker_as_a_label():
     assert played.body == {"name": "e", "labels": ["mine", MARKER]}
     assert (ref.id, ref.marker, ref.submitted_at) == (EXECUTION_ID, MARKER, NOON)
     assert ref.place == {
+        "region": "cn-north-4",
         "project_id": "p1",
         "workflow_id": WORKFLOW_ID,
         "workflow_name": "digits",
@@ -292,6 +294,61 @@ def test_an_execution_carries_the_marker_as_a_label():
         "execution-065",
         "digits",
     )
+
+
+MOVED = ModelArtsWorkflows(Project(endpoints("cn-east-3"), "cn-east-3"), now=lambda: NOON)
+OUTPUT = {"name": "o", "config": {"obs_url": "$ref/storages/s/x"}}
+
+
+@pytest.mark.parametrize(
+    ("flow", "answers"),
+    [
+        (MOVED.get, [ok(execution())]),
+        (MOVED.cancel, [ok(execution(), 201)]),
+        (MOVED.explain, [ok(execution("abnormal", step("a", "failed")))]),
+        (
+            MOVED.outputs,
+            [ok(execution("completed", step("a", "completed", outputs=[OUTPUT]))), ok(workflow())],
+        ),
+        (lambda ref: MOVED.page({ref.id: ref}), [items(execution())]),
+    ],
+    ids=["get", "cancel", "explain", "outputs", "page"],
+)
+def test_an_execution_is_asked_about_where_it_runs(flow, answers):
+    """Also after the task's region has changed: the requests name the old one's host and project."""
+    (ref, _) = play(SERVICE.submit(CALL, MARKER), [ok(execution(None), 201)]).returned
+    played = play(flow(JobRef.from_dict(json.loads(json.dumps(ref.to_dict())))), answers)
+
+    assert played.raised is None
+    assert {sent.url.host for sent in played.requests} == {"modelarts.cn-north-4.myhuaweicloud.com"}
+    assert {sent.url.path.split("/")[2] for sent in played.requests} == {"p1"}
+    assert {sent.extensions[PLACE] for sent in played.requests} == {("cn-north-4", "p1")}
+
+
+def test_outputs_are_told_where_the_execution_ran():
+    """The address of an output is in the execution's region."""
+    (ref, _) = play(SERVICE.submit(CALL, MARKER), [ok(execution(None), 201)]).returned
+    output = {"name": "o", "config": {"obs_url": "/bucket/x"}}
+    ended = ok(execution("completed", step("a", "completed", outputs=[output])))
+
+    assert play(MOVED.outputs(ref), [ended]).returned["a/o"]["url"] == (
+        "https://bucket.obs.cn-north-4.myhuaweicloud.com/x"
+    )
+
+
+def test_a_record_of_an_earlier_version_says_no_region():
+    """It is then asked about in the region that the task names now."""
+    played = play(MOVED.get(REF), [ok(execution())])
+
+    assert played.requests[0].url.host == "modelarts.cn-east-3.myhuaweicloud.com"
+    assert "/p1/" in played.requests[0].url.path
+
+
+def test_a_record_leads_to_no_other_host():
+    """What stands in it as region must be one."""
+    evil = replace(REF, place={**REF.place, "region": "x.evil.example/"})
+
+    assert "region is 'x.evil.example/'" in str(play(MOVED.get(evil)).raised)
 
 
 def test_without_a_marker_no_label_is_added():
@@ -521,6 +578,14 @@ def test_stopping_is_harmless_and_says_when_it_did_not_work(answers, kind, asked
     assert (type(played.raised) if played.raised else None) is kind
     if kind:
         assert EXECUTION_ID in str(played.raised)
+
+
+def test_stopping_does_not_wait_out_a_long_throttling():
+    """Who stops an execution is about to end: it is asked for as often as a poll is, and then told."""
+    played = play(SERVICE.cancel(REF), [*[refused(429, "APIG.0308")] * 3, ok(execution("running"))])
+
+    assert isinstance(played.raised, Throttled)
+    assert played.asked == [*[ACT] * 3, ASK]
 
 
 ENDED = execution(

@@ -25,10 +25,13 @@ def test_those_who_wait_for_executions_of_one_workflow_share_its_list():
     """It is the same list only for who takes waiting steps the same way: that is part of the answer."""
     groups = {
         SERVICE.group(one)
-        for one in (ref(), ref(OTHER_ID), ref(on_waiting_inputs="wait"), ref(workflow_id="w"))
+        for one in (
+            *(ref(), ref(OTHER_ID), ref(on_waiting_inputs="wait"), ref(workflow_id="w")),
+            ref(region="cn-east-3"),
+        )
     }
 
-    assert len(groups) == 3
+    assert len(groups) == 4
     assert "" not in groups
 
 

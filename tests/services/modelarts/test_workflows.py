@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 
 import httpx
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_batch_provider.errors import AnswerLost, BadRequest, InvalidInput, NotFound, UnexpectedAnswer
 from airflow_batch_provider.services.modelarts import obs
-from airflow_batch_provider.services.modelarts.definition import changes, definition
+from airflow_batch_provider.services.modelarts.definition import UPDATABLE, changes, definition
 from airflow_batch_provider.services.modelarts.names import near
 from airflow_batch_provider.services.modelarts.parameters import data_requirements, parameters
 from airflow_batch_provider.services.modelarts.project import Project
@@ -524,3 +525,30 @@ def test_any_reference_is_read_or_refused(text):
     with suppress(InvalidInput):
         assert parse(text).text == text
     resolve(text, WHOLE, "E")
+
+
+def test_data_that_only_the_workflow_can_judge_is_kept():
+    """A mapping without a place in OBS is of another kind of data."""
+    given = {"set": {"dataset_id": "d"}, "in": {"obs_url": "/bucket/in/"}}
+
+    assert start(workflow_name="a", data=given).data == given
+
+
+@pytest.mark.parametrize(
+    ("if_exists", "sent"),
+    [("reuse", ["GET", "GET"]), ("update", ["GET", "PUT", "GET"]), ("fail", ["GET"])],
+)
+def test_a_workflow_that_exists_is_taken_changed_or_refused(if_exists, sent):
+    """It is described in full; what cannot be changed is left out of the change."""
+    answers = {"reuse": [ok(workflow())], "update": [ok({}), ok(workflow())], "fail": []}[if_exists]
+    played = play(WORKFLOWS.provide(ORDER, if_exists), [items(ROW), *answers])
+
+    assert [method for method, _ in played.asked] == sent
+    if if_exists == "fail":
+        assert isinstance(played.raised, InvalidInput)
+        assert WORKFLOW_ID in str(played.raised)
+    else:
+        assert played.returned == (workflow(), False)
+    if if_exists == "update":
+        changed = json.loads(played.requests[1].content)
+        assert changed == {key: value for key, value in ORDER.body.items() if key in UPDATABLE}
