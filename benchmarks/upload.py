@@ -1,9 +1,8 @@
 """What uploading a folder costs, beside azure-storage-blob, to Azurite in the same run.
 
 Each upload is made by a process of its own. azure-storage-blob uploads files, not folders; so they are given
-to it by as many threads as ours, and once one after the other with its own concurrency. The two take turns,
-ours, theirs, ours, theirs, after a round that does not count, and the medians are compared. Our time contains
-reading everything for the hash.
+to it by as many threads as ours. The two take turns, ours, theirs, ours, theirs, after a round that does not
+count, and the medians are compared. Our time contains reading everything for the hash.
 """
 
 from __future__ import annotations
@@ -52,9 +51,6 @@ files = [path for path in folder.rglob("*") if path.is_file()]
 def put(path):
     with path.open("rb") as file:
         client.upload_blob(f"{prefix}/{path.relative_to(folder)}", file, overwrite=True, max_concurrency=8)
-"""
-ONE_BY_ONE = """
-sent = len([put(path) for path in files])
 """
 THREADED = f"""
 from concurrent.futures import ThreadPoolExecutor
@@ -149,15 +145,13 @@ def main() -> None:
                 if turn:
                     print(f"round {turn}: {told(ours[-1])} ours, {told(threaded[-1])} theirs", flush=True)
             again = upload()
-            single = measured(options.theirs, (THEIRS, ONE_BY_ONE), folder, *account, "single")
         finally:
             azurite.close()
     ours, threaded = summary(ours[1:]), summary(threaded[1:])
     best = ours["seconds"] if ours else 1.0
     row(f"ours, {options.mib} MiB in {options.files} files", ours, size, best)
-    row("ours, again", again, size, best)
     row(f"azure-storage-blob, {THREADS} threads", threaded, size, best)
-    row("azure-storage-blob, one file after the other", single, size, best)
+    row("ours, again", again, size, best)
 
 
 if __name__ == "__main__":

@@ -195,9 +195,10 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(1024)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        told = f"port {port} of {host} cannot be used: {error.strerror}; choose another"
+        raise OSError(error.errno, told) from error
     return listener
 
 

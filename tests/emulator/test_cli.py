@@ -127,10 +127,11 @@ def test_second_emulator_on_one_state_folder_is_refused(tmp_path, capsys):
 
 def test_taken_port_is_told(capsys):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        code = main(["--port", str(taken.getsockname()[1])])
+        port = taken.getsockname()[1]
+        code = main(["--port", str(port)])
 
     assert code == 2
-    assert "in use" in capsys.readouterr().err
+    assert f"port {port} of 127.0.0.1 cannot be used: Address already in use" in capsys.readouterr().err
 
 
 def test_bad_set_up_file_is_told(tmp_path, capsys):

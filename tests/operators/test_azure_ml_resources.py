@@ -234,6 +234,8 @@ def test_the_same_content_under_another_name_is_the_same_version(emulator, task,
 
     assert again["id"] == first["id"]
     assert again["properties"] == first["properties"] | {"description": "Renamed."}
+    # The service takes numbers alone for versions of models.
+    assert again["name"].isdecimal() if kind == "Model" else len(again["name"]) == 16
 
 
 def test_other_content_needs_another_version(emulator, task, files, name):
@@ -243,6 +245,40 @@ def test_other_content_needs_another_version(emulator, task, files, name):
 
     with pytest.raises(errors.Conflict, match=r"differs in properties\.modelUri.*new version"):
         task.run(register("Model", name=name, version="7", path="model"))
+
+
+@both_ways
+def test_a_delete_that_is_refused_while_jobs_run(emulator, task, ready, deferrable):
+    """The error names what is in use and what to do; nothing is deleted, and the next try can."""
+    emulator.fail(action="status", status=409, match={"method": "DELETE", "path": "/computes/"}, times=1)
+    remove = {"task_id": "delete", "compute_name": ready, "poll_interval": 1, "deferrable": deferrable}
+
+    with pytest.raises(
+        errors.Conflict, match=rf"Deleting compute '{ready}'.*jobs that still run: cancel them"
+    ):
+        task.run(AzureMLDeleteComputeOperator(**remove))
+    assert task.run(AzureMLDeleteComputeOperator(**remove)) is True
+    assert task.run(AzureMLDeleteComputeOperator(**remove)) is False
+
+
+def test_a_job_outlives_its_endpoint(emulator, task, ready, files):
+    """An endpoint that is deleted while its job runs takes no job along: the task has it in its next try."""
+    (files / "code" / "score.py").write_text(f"import time\n{SCRIPT}".replace("pass", "time.sleep(3)"))
+    (files / "data").mkdir()
+    (files / "data" / "a.txt").write_text("a")
+    code = task.run(register("Code", name=ready, path="code"))
+    image = task.run(register("Environment", name=ready, version=1, image="ubuntu"))
+    said = {"scoring_script": "score.py", "code": code["id"], "environment": image["id"], "set_default": True}
+    custom = task.run(register("Model", name=f"{ready}-x", version=1, path="model"))
+    task.run(deployment(endpoint_name=ready, model=custom["id"], **said))
+    score = {"task_id": "score", "endpoint_name": ready, "input": "./data", "poll_interval": 1}
+    begun = task.run(AzureMLBatchEndpointOperator(**score, wait_for_completion=False))
+
+    assert task.run(delete(endpoint_name=ready)) is True
+    task.instance.try_number = 2
+    job = task.run(AzureMLBatchEndpointOperator(**score))
+
+    assert (job["id"], job["state"]) == (begun["id"], "succeeded")
 
 
 # --- retries, restarts and trouble ------------------------------------------------------------------------
