@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow_batch_provider.triggers.jobs import JobTrigger
 
 _CANCEL_SECONDS = 20.0
+_NO_SCHEDULER = "no scheduler handed it to a triggerer, which dag.test() and 'airflow tasks test' do not have"
 
 
 class BatchOperator(BaseOperator):
@@ -163,8 +164,9 @@ class BatchOperator(BaseOperator):
             raise told.about(self._ref.id, self._ref.url) from error
 
     def _execute(self, context: Context) -> Any:
-        if self._why_worker:
-            self.log.info("Runs on a worker in spite of start_from_trigger=True: %s.", self._why_worker)
+        if self._worker_free_wanted:
+            why = self._why_worker or _NO_SCHEDULER
+            self.log.info("Runs on a worker in spite of start_from_trigger=True: %s.", why)
         hook, order = self._prepared(context)
         submission = self._submission(hook, order, _identity(context))
         accepted = hook.run(submission, store=self._records(context))
