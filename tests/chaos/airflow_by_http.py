@@ -51,11 +51,13 @@ class Scheduler:
     Args:
         tasks: By name.
         tries: Of each task.
+        moves: The share of what a triggerer runs that it has to give away at each of its turns.
         chance: Of what happens when.
     """
 
     tasks: dict[str, InTrigger]
     tries: int
+    moves: float
     chance: random.Random
     alive: list[str] = field(default_factory=list)
     moved: int = 0
@@ -81,7 +83,7 @@ class Scheduler:
         for task in mine:
             if task.leaving and task.name not in running:
                 self._hand_over(task)
-            elif task.name in running and self.chance.random() < 0.01:
+            elif task.name in running and self.chance.random() < self.moves:
                 task.leaving = True
                 self.moved += 1
         return [self._told(task) for task in mine if task.triggerer == triggerer and not task.leaving]

@@ -246,16 +246,29 @@ def test_mapped_tasks_are_deferred_by_workers(airflow, emulator):
 
 @rows()
 def test_one_of_two_triggerers_dies(emulator, two_triggerers, service):
-    """The other takes its tasks over: each has one job, and succeeds in its first try."""
+    """The other takes over what it ran and what waited in it: one job each, in the first try of each."""
     airflow = two_triggerers
-    runs = [
-        Run(airflow, emulator, "durable_worker_free", f"shared-{service.name}-{number}", service=service)
-        for number in range(8)
-    ]
-    until(lambda: len({triggerer_of(run) for run in runs} - {None}) == 2, 60, "both to have tasks")
+    # No end of a job is heard of before the kill, so that each triggerer holds tasks of both kinds by then.
+    polls = {"method": "GET", "path": "/jobs|/executions"}
+    emulator.control("POST", "faults", [{"action": "status", "status": 503, "match": polls}])
+    runs = {
+        dag: [
+            Run(airflow, emulator, dag, f"shared-{service.name}-{dag}-{number}", service=service)
+            for number in range(6)
+        ]
+        for dag in ("durable_worker_free", "durable_deferred")
+    }
+    for of_one_kind in runs.values():
+        until(lambda held=of_one_kind: all(run.jobs() for run in held), 120, "all jobs")
+        until(lambda held=of_one_kind: all(map(triggerer_of, held)), 60, "all to wait")
+        assert len(set(map(triggerer_of, of_one_kind))) == 2
     airflow.kill("triggerer")
+    emulator.control("DELETE", "faults")
     try:
-        for run in runs:
+        for run in runs["durable_worker_free"]:
             one_job(run, service)
+        for run in runs["durable_deferred"]:
+            assert run.end()["status"] == service.done
+            assert run.task()["try_number"] == 1
     finally:
         airflow.restart("triggerer")
