@@ -251,23 +251,26 @@ def test_one_of_two_triggerers_dies(emulator, two_triggerers, service):
     # No end of a job is heard of before the kill, so that each triggerer holds tasks of both kinds by then.
     polls = {"method": "GET", "path": "/jobs|/executions"}
     emulator.control("POST", "faults", [{"action": "status", "status": 503, "match": polls}])
-    runs = {
-        dag: [
-            Run(airflow, emulator, dag, f"shared-{service.name}-{dag}-{number}", service=service)
-            for number in range(6)
-        ]
-        for dag in ("durable_worker_free", "durable_deferred")
-    }
-    for of_one_kind in runs.values():
-        until(lambda held=of_one_kind: all(run.jobs() for run in held), 120, "all jobs")
-        until(lambda held=of_one_kind: all(map(triggerer_of, held)), 60, "all to wait")
-        assert len(set(map(triggerer_of, of_one_kind))) == 2
+
+    def held_by_both(dag):
+        """Start runs until both triggerers have some."""
+        runs = []
+        while len(set(map(triggerer_of, runs))) < 2:
+            assert len(runs) < 20
+            name = f"shared-{service.name}-{dag}-{len(runs)}"
+            runs.append(Run(airflow, emulator, dag, name, service=service))
+            until(runs[-1].jobs, 60, "a job")
+            until(lambda: triggerer_of(runs[-1]), 60, "a triggerer")
+        return runs
+
+    worker_free, deferred = held_by_both("durable_worker_free"), held_by_both("durable_deferred")
+    assert len(set(map(triggerer_of, worker_free))) == 2
     airflow.kill("triggerer")
     emulator.control("DELETE", "faults")
     try:
-        for run in runs["durable_worker_free"]:
+        for run in worker_free:
             one_job(run, service)
-        for run in runs["durable_deferred"]:
+        for run in deferred:
             assert run.end()["status"] == service.done
             assert run.task()["try_number"] == 1
     finally:
