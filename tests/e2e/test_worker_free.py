@@ -259,7 +259,7 @@ def test_one_of_two_triggerers_dies(emulator, two_triggerers, service):
             assert len(runs) < 20
             name = f"shared-{service.name}-{dag}-{len(runs)}"
             runs.append(Run(airflow, emulator, dag, name, service=service))
-            until(runs[-1].jobs, 60, "a job")
+            until(runs[-1].jobs, 120, "a job")
             until(lambda: triggerer_of(runs[-1]), 60, "a triggerer")
         return runs
 
