@@ -111,3 +111,4 @@ def test_an_example_runs_in_a_terminal(example, terminal, emulator):
     result = json.loads(results[0].removeprefix("RESULT "))
     assert set(result["tasks"].values()) == {"success"}, (result, done.stdout[-5000:])
     assert result["state"] == "success"
+    assert ("no scheduler handed it to a triggerer" in done.stdout) is ("worker_free" in example.stem)

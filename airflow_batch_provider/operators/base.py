@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from airflow_batch_provider.jobs import Accepted, Job, JobRef, TaskIdentity, Watch
     from airflow_batch_provider.triggers.jobs import JobTrigger
 
+_NO_SCHEDULER = "no scheduler handed it to a triggerer, which dag.test() and 'airflow tasks test' do not have"
+
 
 class BatchOperator(ToldLineage, Cancels, NamedTemplates, BaseOperator):
     """Base of the operators that run one remote job.
@@ -180,8 +182,9 @@ class BatchOperator(ToldLineage, Cancels, NamedTemplates, BaseOperator):
             raise told.about(self._ref.id, self._ref.url) from error
 
     def _execute(self, context: Context) -> Any:
-        if self._why_worker:
-            self.log.info("Runs on a worker in spite of start_from_trigger=True: %s.", self._why_worker)
+        if self._worker_free_wanted:
+            why = self._why_worker or _NO_SCHEDULER
+            self.log.info("Runs on a worker in spite of start_from_trigger=True: %s.", why)
         hook = self._prepared(context)
         submission = self._submission(hook, self._ordering(context), _identity(context))
         accepted = hook.run(submission, store=self._records(context))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,11 +51,13 @@ class Scheduler:
     Args:
         tasks: By name.
         tries: Of each task.
+        moves: The share of what a triggerer runs that it has to give away at each of its turns.
         chance: Of what happens when.
     """
 
     tasks: dict[str, InTrigger]
     tries: int
+    moves: float
     chance: random.Random
     alive: list[str] = field(default_factory=list)
     moved: int = 0
@@ -80,7 +83,7 @@ class Scheduler:
         for task in mine:
             if task.leaving and task.name not in running:
                 self._hand_over(task)
-            elif task.name in running and self.chance.random() < 0.01:
+            elif task.name in running and self.chance.random() < self.moves:
                 task.leaving = True
                 self.moved += 1
         return [self._told(task) for task in mine if task.triggerer == triggerer and not task.leaving]
@@ -126,8 +129,7 @@ class AirflowByHttp:
         self.airflow = _Counting(scheduler)
         self.lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"served": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self):
@@ -147,6 +149,16 @@ class AirflowByHttp:
         with self.lock:
             answer = asyncio.run(self.airflow.asend(message))
         return {"kind": type(answer).__name__, "message": answer.model_dump(mode="json")}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1000  # Or the answer to many at once is that the connection is reset.
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of triggerers that died in the middle of a request."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Counting(Airflow):
@@ -169,8 +181,12 @@ class _Handler(BaseHTTPRequestHandler):
     served: AirflowByHttp
 
     def do_POST(self) -> None:
-        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        body = json.dumps(self.served.answer(self.path, told)).encode()
+        length = int(self.headers["Content-Length"])
+        told = self.rfile.read(length)
+        if len(told) < length:
+            self.close_connection = True  # Whoever asks died in the middle of it.
+            return
+        body = json.dumps(self.served.answer(self.path, json.loads(told))).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

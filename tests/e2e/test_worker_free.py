@@ -246,16 +246,32 @@ def test_mapped_tasks_are_deferred_by_workers(airflow, emulator):
 
 @rows()
 def test_one_of_two_triggerers_dies(emulator, two_triggerers, service):
-    """The other takes its tasks over: each has one job, and succeeds in its first try."""
+    """The other takes over what it ran and what waited in it: one job each, in the first try of each."""
     airflow = two_triggerers
-    runs = [
-        Run(airflow, emulator, "durable_worker_free", f"shared-{service.name}-{number}", service=service)
-        for number in range(8)
-    ]
-    until(lambda: len({triggerer_of(run) for run in runs} - {None}) == 2, 60, "both to have tasks")
+    # No end of a job is heard of before the kill, so that each triggerer holds tasks of both kinds by then.
+    polls = {"method": "GET", "path": "/jobs|/executions"}
+    emulator.control("POST", "faults", [{"action": "status", "status": 503, "match": polls}])
+
+    def held_by_both(dag):
+        """Start runs until both triggerers have some."""
+        runs = []
+        while len(set(map(triggerer_of, runs))) < 2:
+            assert len(runs) < 20
+            name = f"shared-{service.name}-{dag}-{len(runs)}"
+            runs.append(Run(airflow, emulator, dag, name, service=service))
+            until(runs[-1].jobs, 120, "a job")
+            until(lambda: triggerer_of(runs[-1]), 60, "a triggerer")
+        return runs
+
+    worker_free, deferred = held_by_both("durable_worker_free"), held_by_both("durable_deferred")
+    assert len(set(map(triggerer_of, worker_free))) == 2
     airflow.kill("triggerer")
+    emulator.control("DELETE", "faults")
     try:
-        for run in runs:
+        for run in worker_free:
             one_job(run, service)
+        for run in deferred:
+            assert run.end()["status"] == service.done
+            assert run.task()["try_number"] == 1
     finally:
         airflow.restart("triggerer")

@@ -185,12 +185,19 @@ def test_a_class_of_ones_own_needs_a_worker():
     assert operator._why_worker == "it is of a class of your own, which defines _order"
 
 
-def test_the_log_says_why_it_runs_on_a_worker(task, emulator, capsys):
-    """Once."""
-    task.run(endpoint(wait_for_completion=False))
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"wait_for_completion": False}, "it does not wait for its job (wait_for_completion=False)."),
+        ({}, "no scheduler handed it to a triggerer, which dag.test() and 'airflow tasks test' do not have."),
+    ],
+)
+def test_the_log_says_why_it_runs_on_a_worker(task, emulator, capsys, arguments, why):
+    """Once; also of a task that would qualify, where there is no scheduler."""
+    task.run(endpoint(**arguments))
 
     (told,) = [line for line in capsys.readouterr().out.splitlines() if "in spite of" in line]
-    assert "start_from_trigger=True: it does not wait for its job (wait_for_completion=False)." in told
+    assert f"start_from_trigger=True: {why}" in told
 
 
 def test_no_secret_is_stored(emulator):
