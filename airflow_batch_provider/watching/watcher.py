@@ -53,7 +53,17 @@ class Waiter:
         now: Seconds of the event loop's clock.
     """
 
-    __slots__ = ("_letters", "_reader", "_question", "_service", "clock", "heard", "in_trouble", "ref", "watch")
+    __slots__ = (
+        "_letters",
+        "_question",
+        "_reader",
+        "_service",
+        "clock",
+        "heard",
+        "in_trouble",
+        "ref",
+        "watch",
+    )
 
     def __init__(self, ref: JobRef, watch: Watch, now: float) -> None:
         self.ref = ref
@@ -176,6 +186,11 @@ class Watcher:
     def is_idle(self) -> bool:
         """Whether nobody waits."""
         return not self._waiters
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is a single one who waits."""
+        return len(self._waiters) == 1
 
     def join(self, ref: JobRef, watch: Watch) -> Waiter:
         """Begin to wait for a job."""

@@ -126,6 +126,14 @@ def ours(url: str, endpoints: int, interval: float, age: float) -> Make:
     return make
 
 
+def ours_by_get(url: str, endpoints: int, interval: float, age: float) -> Make:
+    """Return the triggers of this package, where no list shows jobs of several endpoints."""
+    from airflow_batch_provider.services.azure_ml.batch import BatchEndpoints
+
+    BatchEndpoints.common_group = lambda *_: ""  # type: ignore[method-assign]
+    return ours(url, endpoints, interval, age)
+
+
 def databricks(url: str, endpoints: int, interval: float, age: float) -> Make:  # noqa: ARG001  # alike
     """Return the official Databricks provider's triggers."""
     from airflow.providers.databricks.triggers.databricks import DatabricksExecutionTrigger
@@ -148,9 +156,7 @@ def data_factory(url: str, endpoints: int, interval: float, age: float) -> Make:
         {"c": Connection(conn_id="c", conn_type="azure_data_factory", login="i", password="p", extra=extra)}
     )
     hooks.get_async_connection = functools.partial(BaseHook.aget_connection)
-    return lambda number: LocalTrigger(
-        str(number), "c", time.time() + 1e6, "g", "f", check_interval=interval
-    )
+    return lambda number: LocalTrigger(str(number), "c", time.time() + 1e6, "g", "f", check_interval=interval)
 
 
 def _json(value: Any) -> str:
@@ -162,6 +168,7 @@ def _json(value: Any) -> str:
 KINDS: dict[str, Callable[[str, int, float, float], Make]] = {
     "empty": empty,
     "ours": ours,
+    "ours by GET": ours_by_get,
     "databricks": databricks,
     "data_factory": data_factory,
     "plain httpx": plain,

@@ -38,7 +38,16 @@ def postgres() -> Iterator[tuple[str, int]]:
         data = f"{folder}/data"
         control = [*as_user, str(programs / "pg_ctl"), "--pgdata", data]
         settings = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c max_connections=300"
-        initdb = [*as_user, str(programs / "initdb"), "--pgdata", data, "--auth", "trust", "--username", _USER]
+        initdb = [
+            *as_user,
+            str(programs / "initdb"),
+            "--pgdata",
+            data,
+            "--auth",
+            "trust",
+            "--username",
+            _USER,
+        ]
         _done(initdb)
         _done([*control, "--wait", "--log", f"{folder}/log", "--options", settings, "start"])
         try:
