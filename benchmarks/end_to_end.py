@@ -46,6 +46,7 @@ endpoints:
     deployments:
       endless: {{emulator: {{run_seconds: {JOB_SECONDS}}}}}
 """
+_SHOWN, _SHOWN_LINES = 3, 20
 _LOOK_SECONDS, _WEIGH_SECONDS = 0.1, 2.0
 
 
@@ -180,11 +181,14 @@ def measured(kind: str, tasks: int, interval: float, folder: Path) -> str:
                 time.sleep(1)
             took = time.monotonic() - began
             spent = watched.cpu()
-        done = sum(one["state"] == "success" for one in airflow.task_instances(kind, run))
+        others = [one for one in airflow.task_instances(kind, run) if one["state"] != "success"]
+        for one in others[:_SHOWN]:
+            told = airflow.task_log(kind, run, one["task_id"], max(1, one["try_number"])).splitlines()
+            print(one["task_id"], one["state"], *told[-_SHOWN_LINES:], sep="\n  ", file=sys.stderr)
     return _ROW.format(
         _KINDS[kind],
         tasks,
-        done,
+        tasks - len(others),
         f"{took:.0f}",
         f"{spent:.0f}",
         f"{watched.peak:.0f}",

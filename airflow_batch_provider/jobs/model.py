@@ -269,11 +269,14 @@ class Service(Protocol):
     def group(self, ref: JobRef) -> str:
         """Name the list that shows a job together with others; empty if there is none."""
 
+    def common_group(self, ref: JobRef) -> str:
+        """Name a list that shows a job together with those of other groups; empty if there is none."""
+
     def page(self, refs: Mapping[str, JobRef], after: Any = None) -> Flow[JobPage]:
         """Ask for one page of the list that shows all these jobs.
 
         Args:
-            refs: Jobs of one `group`, by id; at least one.
+            refs: Jobs of one `group` or `common_group`, by id; at least one.
             after: Where the page is, as the page before it said; ``None`` for the first.
         """
 

@@ -13,6 +13,9 @@ from airflow_batch_provider.jobs import JobRef, Watch
 from airflow_batch_provider.watching.connection import SharedConnection, apart
 from airflow_batch_provider.watching.watcher import Waiter, Watcher
 
+_ALONE = 20
+"""Watchers with a single job each, from which on jobs of further groups are asked for together."""
+
 
 class Shared(SharedConnection):
     """A shared connection with its watchers."""
@@ -22,14 +25,15 @@ class Shared(SharedConnection):
         self.watchers: dict[str, Watcher] = {}
 
     @asynccontextmanager
-    async def joined(self, group: str, ref: JobRef, watch: Watch) -> AsyncIterator[Waiter]:
+    async def joined(self, ref: JobRef, watch: Watch) -> AsyncIterator[Waiter]:
         """Wait for a job, with all who wait for jobs of the same list.
 
         Args:
-            group: What `jobs.Service.group` says of the job.
             ref: The job.
             watch: How it is waited for.
         """
+        service = await self.service()
+        group = self._chosen(service.group(ref), service.common_group(ref))
         watcher = self.watchers.get(group)
         if watcher is None:
             watcher = self.watchers[group] = Watcher(self, has_list=bool(group))
@@ -41,6 +45,13 @@ class Shared(SharedConnection):
             if watcher.is_idle:
                 del self.watchers[group]
                 await _surely(watcher.close())
+
+    def _chosen(self, own: str, common: str) -> str:
+        """Choose the list: many jobs with a list of their own each are better asked for with a common one."""
+        if own in self.watchers or not common:
+            return own
+        alone = sum(watcher.is_alone for watcher in self.watchers.values())
+        return common if common in self.watchers or alone >= _ALONE else own
 
 
 _Key = tuple[str, str, str]

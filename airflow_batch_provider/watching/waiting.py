@@ -24,8 +24,7 @@ async def watched(service: str, conn_id: str, place: Mapping[str, Any], ref: Job
         BatchError: As `jobs.finish`.
     """
     async with shared_connection(service, conn_id, place) as connection:
-        group = (await connection.service()).group(ref)
-        async with connection.joined(group, ref, watch) as waiter:
+        async with connection.joined(ref, watch) as waiter:
             job = await _ended(waiter)
         return await connection.ask(lambda service: details(service, ref, job, watch))
 

@@ -55,8 +55,8 @@ class Waiter:
 
     __slots__ = (
         "_letters",
-        "_reader",
         "_question",
+        "_reader",
         "_service",
         "clock",
         "heard",
@@ -186,6 +186,11 @@ class Watcher:
     def is_idle(self) -> bool:
         """Whether nobody waits."""
         return not self._waiters
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is a single one who waits."""
+        return len(self._waiters) == 1
 
     def join(self, ref: JobRef, watch: Watch) -> Waiter:
         """Begin to wait for a job."""

@@ -1,4 +1,4 @@
-"""Three DAGs of the same shape, each of many tasks that start a remote job of some seconds and wait for it."""
+"""Three DAGs of one shape: many tasks, each of which starts a remote job of some seconds and waits for it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ ours("worker_free", start_from_trigger=True)
 
 if os.environ["WAITS_DATA_FACTORY"]:
     from airflow.providers.microsoft.azure.operators import data_factory as operators
+
     from waits.factory import LocalTrigger
 
     operators.AzureDataFactoryTrigger = LocalTrigger

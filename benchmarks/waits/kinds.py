@@ -126,6 +126,14 @@ def ours(url: str, endpoints: int, interval: float, age: float) -> Make:
     return make
 
 
+def ours_by_get(url: str, endpoints: int, interval: float, age: float) -> Make:
+    """Return the triggers of this package, where no list shows jobs of several endpoints."""
+    from airflow_batch_provider.services.azure_ml.batch import BatchEndpoints
+
+    BatchEndpoints.common_group = lambda *_: ""  # type: ignore[method-assign]
+    return ours(url, endpoints, interval, age)
+
+
 def databricks(url: str, endpoints: int, interval: float, age: float) -> Make:  # noqa: ARG001  # alike
     """Return the official Databricks provider's triggers."""
     from airflow.providers.databricks.triggers.databricks import DatabricksExecutionTrigger
@@ -160,6 +168,7 @@ def _json(value: Any) -> str:
 KINDS: dict[str, Callable[[str, int, float, float], Make]] = {
     "empty": empty,
     "ours": ours,
+    "ours by GET": ours_by_get,
     "databricks": databricks,
     "data_factory": data_factory,
     "plain httpx": plain,

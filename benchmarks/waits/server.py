@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import httptools
 
 PAGE = 100
+WORKSPACE = "w"
 JOB_SECONDS = 20.0
 """For which a job takes that is started here."""
 
@@ -57,12 +58,15 @@ class World:
             number = int(parts[-1])
             return {"runId": parts[-1], "status": "Succeeded" if self.done(number) else "InProgress"}
         if parts[-1] == "jobs":
-            return self.page(parts[-2], int(query.get("$skiptoken", ["0"])[0]))
+            return self.page("/" + "/".join(parts), parts[-2], int(query.get("$skiptoken", ["0"])[0]))
         return self.job(int(parts[-1].removeprefix("job-")))
 
-    def page(self, endpoint: str, start: int) -> Any:
-        numbers = range(int(endpoint.removeprefix("e")), self.jobs, self.endpoints)
-        more = f"{self.url}/endpoints/r/{endpoint}/jobs?$skiptoken={start + PAGE}"
+    def page(self, path: str, endpoint: str, start: int) -> Any:
+        if endpoint == WORKSPACE:
+            numbers = range(self.jobs)
+        else:
+            numbers = range(int(endpoint.removeprefix("e")), self.jobs, self.endpoints)
+        more = f"{self.url}{path}?$skiptoken={start + PAGE}"
         return {
             "value": [self.job(number) for number in numbers[start : start + PAGE]],
             "nextLink": more if len(numbers) > start + PAGE else None,

@@ -200,9 +200,13 @@ class BatchEndpoints:
         """Name the list of the job's endpoint: its scoring URI; empty if that is not known."""
         return ref.place.get("scoring_uri", "")
 
+    def common_group(self, ref: JobRef) -> str:  # noqa: ARG002  # it is every job's
+        """Name the list of the workspace, in which Resource Manager shows the jobs of all endpoints."""
+        return "workspace"
+
     def page(self, refs: Mapping[str, JobRef], after: Any = None) -> Flow[JobPage]:
-        """Ask for one page of an endpoint's jobs; see `listing.page`."""
-        return page(refs, after)
+        """Ask for one page of an endpoint's jobs, or, for those of several, of the workspace's."""
+        return page(self.workspace, refs, after)
 
     def traces(self, plan: Call, marker: str, since: float) -> Flow[Traces]:
         """List the jobs that a call may have started; see `traces.traces`."""

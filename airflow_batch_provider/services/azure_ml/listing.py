@@ -14,7 +14,7 @@ from airflow_batch_provider.flow import Flow, Retry, send
 from airflow_batch_provider.jobs import Job, JobPage, JobRef, JobState
 from airflow_batch_provider.pages import Listed, read_pages
 from airflow_batch_provider.services.azure_ml.answers import inner, read, rows
-from airflow_batch_provider.services.azure_ml.workspace import Audience, ask, segment
+from airflow_batch_provider.services.azure_ml.workspace import Audience, Workspace, ask, segment
 from airflow_batch_provider.values import epoch
 
 SERVICE = "azure_ml"
@@ -68,16 +68,28 @@ def listed(url: str, audience: Audience, doing: str, *, since: float = 0.0, page
     return read_pages(url, one, created_at=created_at, since=since, pages=pages)
 
 
-def page(refs: Mapping[str, JobRef], after: Any) -> Flow[JobPage]:
-    """Ask for one page of an endpoint's jobs. A row says of a job what asking for it alone does.
+def of_workspace(workspace: Workspace, **query: str) -> str:
+    """Return the URL of Resource Manager's list of jobs, in which those of batch endpoints are pipelines."""
+    return workspace.url("jobs", jobType="Pipeline", listViewType="All", **query)
+
+
+def page(workspace: Workspace, refs: Mapping[str, JobRef], after: Any) -> Flow[JobPage]:
+    """Ask for one page of jobs. A row says of a job what asking for it alone does.
 
     Args:
-        refs: Jobs of one scoring URI, by id.
+        workspace: Where they are.
+        refs: Jobs by id. If they have one scoring URI, the data plane lists those of that endpoint, else
+            Resource Manager those of the workspace.
         after: URL of the page; ``None`` for the first.
     """
-    doing = "listing the endpoint's jobs"
-    url = after or next(iter(refs.values())).place["scoring_uri"]
-    answer = read((yield from send(ask("GET", url, "ml"), retry=POLL)), doing, action="jobs/read")
+    place, *others = {ref.place.get("scoring_uri", "") for ref in refs.values()}
+    audience: Audience
+    if place and not others:
+        doing, audience, first = "listing the endpoint's jobs", "ml", place
+    else:
+        doing, audience, first = "listing the workspace's jobs", "arm", of_workspace(workspace)
+    request = ask("GET", after or first, audience)
+    answer = read((yield from send(request, retry=POLL)), doing, action="jobs/read")
     found = rows(answer)
     shown = {
         str(row["name"]): job(row, refs[str(row["name"])])

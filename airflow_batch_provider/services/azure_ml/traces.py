@@ -25,6 +25,7 @@ from airflow_batch_provider.services.azure_ml.listing import (
     job,
     listed,
     marker_in,
+    of_workspace,
     studio,
 )
 from airflow_batch_provider.services.azure_ml.workspace import Workspace
@@ -88,8 +89,7 @@ def recent(workspace: Workspace, scoring_uri: str, since: float) -> Flow[Traces]
 
 
 def _of_workspace(workspace: Workspace, *, since: float = 0.0, **query: str) -> Flow[Listed]:
-    url = workspace.url("jobs", jobType="Pipeline", listViewType="All", **query)
-    return listed(url, "arm", "listing the workspace's jobs", since=since)
+    return listed(of_workspace(workspace, **query), "arm", "listing the workspace's jobs", since=since)
 
 
 def _trace(workspace: Workspace, call: Call, row: dict[str, Any], *, alike: bool) -> Trace:

@@ -103,6 +103,10 @@ class Executions:
         """Name the list of the execution's workflow, and how its waiting steps are taken."""
         return "/".join(ref.place.get(key, "") for key in _LISTED_BY)
 
+    def common_group(self, ref: JobRef) -> str:  # noqa: ARG002  # of the protocol
+        """Name no list: there is none of several workflows."""
+        return ""
+
     def page(self, refs: Mapping[str, JobRef], after: int | None = None) -> Flow[JobPage]:
         """Ask for one page of a workflow's executions, the newest first.
 

@@ -72,3 +72,21 @@ def test_what_is_no_list_is_an_unexpected_answer():
     played = play(SERVICE.page(REFS), [httpx.Response(200, html="<html>")])
 
     assert type(played.raised) is UnexpectedAnswer
+
+
+def test_jobs_of_several_endpoints_are_in_the_workspaces_list():
+    """Resource Manager shows the jobs of all endpoints, and those whose endpoint is not known."""
+    elsewhere = JobRef("azure_ml", "j2", {"scoring_uri": "https://other/jobs", "endpoint": "o"})
+    for refs in ({"j1": REFS["j1"], "j2": elsewhere}, {"j2": JobRef("azure_ml", "j2")}):
+        answer = httpx.Response(200, json={"value": [row("j2", "Failed")], "nextLink": None})
+        played = play(SERVICE.page(refs), [answer])
+
+        assert [request.url.path for request in played.requests] == [httpx.URL(WORKSPACE.url("jobs")).path]
+        assert played.requests[0].url.params["jobType"] == "Pipeline"
+        assert played.requests[0].extensions["airflow_batch_provider.audience"] == "arm"
+        assert played.returned.jobs["j2"].state is JobState.FAILED
+
+
+def test_every_job_of_the_workspace_has_the_common_list():
+    """Whatever its endpoint."""
+    assert SERVICE.common_group(REFS["j1"]) == SERVICE.common_group(JobRef("azure_ml", "j"))
