@@ -13,11 +13,11 @@ from airflow_batch_provider.emulator.server import Emulator
 
 from .conftest import Service, waits
 
-JOBS = int(os.environ.get("WAITING_JOBS", "44"))
+JOBS = int(os.environ.get("WAITING_JOBS", "39"))
 # Few jobs have a list with as many pages as many have, and are over soon.
 PAGE = max(2, JOBS // 60)
 INTERVAL = 10.0 if JOBS > 1000 else 3.0
-ALLOWED = min(25, JOBS // 4)
+ALLOWED = min(25, JOBS // 3)
 SUBMITTING_SECONDS = 0.04 * JOBS
 SETUP = """
 endpoints:
