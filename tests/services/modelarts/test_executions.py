@@ -336,6 +336,15 @@ def test_outputs_are_told_where_the_execution_ran():
     )
 
 
+def test_a_step_that_was_skipped_has_no_outputs():
+    """It tells where it would have written, as the branch that was not taken does."""
+    output = {"name": "o", "config": {"obs_url": "/bucket/x"}}
+    ends = {"taken": "completed", "other": "skipped"}
+    runs = [step(name, status, outputs=[output]) for name, status in ends.items()]
+
+    assert list(play(SERVICE.outputs(REF), [ok(execution("completed", *runs))]).returned) == ["taken/o"]
+
+
 def test_a_record_of_an_earlier_version_says_no_region():
     """It is then asked about in the region that the task names now."""
     played = play(MOVED.get(REF), [ok(execution())])
