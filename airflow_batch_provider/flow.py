@@ -16,7 +16,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import httpx
@@ -134,6 +136,31 @@ def alone() -> Flow[bool]:
     """Say whether no other task instance can be submitting the same."""
     answer: bool = yield Alone()
     return answer
+
+
+def after_pauses(flow: Flow[T], then: Callable[[], Flow[None]]) -> Flow[T]:
+    """Carry out a flow, and another one after each of its pauses, before it goes on.
+
+    Args:
+        flow: What is carried out.
+        then: Makes what follows a pause. If that raises, the flow ends with it.
+    """
+    with closing(flow):
+        proceed = partial(next, flow)
+        while True:
+            try:
+                step = proceed()
+            except StopIteration as end:
+                returned: T = end.value
+                return returned
+            try:
+                answer = yield step
+            except Exception as error:  # noqa: BLE001  # it is the flow's, as any answer is
+                proceed = partial(flow.throw, error)
+                continue
+            if isinstance(step, Pause):
+                yield from then()
+            proceed = partial(flow.send, answer)
 
 
 def send(

@@ -20,7 +20,7 @@ from airflow_batch_provider.errors import (
     Throttled,
     UnexpectedAnswer,
 )
-from airflow_batch_provider.flow import Flow, load, pause, save
+from airflow_batch_provider.flow import Flow, after_pauses, load, pause, save
 from airflow_batch_provider.jobs.decision import Policy, cleared, decide
 from airflow_batch_provider.jobs.model import FRESH_SECONDS, Job, JobRef, Service
 from airflow_batch_provider.jobs.patience import patiently
@@ -199,17 +199,23 @@ class _Run:
     def submit(self, plan: Any, intent: Submission) -> Flow[tuple[JobRef, Job]]:
         """Send the request until it is accepted or refused, never twice without a look in between."""
         requests, began, delay = 0, self.now(), _LOOK_AGAIN_SECONDS
+
+        def renewed() -> Flow[None]:
+            # Who looks for what a dead try has sent goes by when that was last about to be sent.
+            nonlocal intent
+            intent = replace(intent, last_at=self.now())
+            yield from save(intent.to_dict())
+
         while True:
             try:
-                ref, job = yield from self.service.submit(plan, intent.marker)
+                ref, job = yield from after_pauses(self.service.submit(plan, intent.marker), renewed)
             except _AMBIGUOUS as error:
                 requests += 1
                 found = yield from self._after(error, plan, intent)
                 if found is None and requests >= _REQUESTS:
                     raise
                 if found is None:
-                    intent = replace(intent, last_at=self.now())
-                    yield from save(intent.to_dict())
+                    yield from renewed()
                     continue
                 ref, job = found
             except _NOTHING_DONE:
@@ -217,6 +223,7 @@ class _Run:
                     yield from save(intent.refused().to_dict())
                     raise
                 yield from pause(delay)
+                yield from renewed()
                 continue
             except BatchError:
                 # Refused: recorded, so that the next try knows that there is no job to look for.

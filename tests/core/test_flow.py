@@ -11,7 +11,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_batch_provider.errors import AnswerLost, AuthenticationFailed, ConnectionFailed
-from airflow_batch_provider.flow import RETRY, Load, Pause, Retry, Save, load, pause, retry_after, save, send
+from airflow_batch_provider.flow import (
+    RETRY,
+    Load,
+    Pause,
+    Retry,
+    Save,
+    after_pauses,
+    load,
+    pause,
+    retry_after,
+    save,
+    send,
+)
 
 from .script import Clock, Slow, play
 
@@ -405,3 +417,49 @@ def test_a_record_is_saved_as_given():
 
     assert played.steps == [Save({"number": 1})]
     assert played.finished
+
+
+# --- another flow after each pause ------------------------------------------------------------------------
+
+
+def hesitant():
+    """Pause, record, be told of an error, pause again."""
+    yield from pause(1)
+    yield from save({"kept": 1})
+    try:
+        yield Load()
+    except ValueError:
+        yield from pause(2)
+    return "done"
+
+
+def test_what_follows_each_pause_comes_before_the_flow_goes_on():
+    """Other steps pass as they are, so do answers, errors and what the flow returns."""
+    played = play(after_pauses(hesitant(), lambda: save({"after": 1})), [None, None, ValueError("no"), None])
+
+    assert played.returned == "done"
+    assert played.steps == [
+        Pause(1),
+        Save({"after": 1}),
+        Save({"kept": 1}),
+        Load(),
+        Pause(2),
+        Save({"after": 1}),
+    ]
+
+
+def test_a_failure_after_a_pause_ends_the_flow():
+    """Nothing more is done where what has to precede it could not be done."""
+    ended = []
+
+    def flow():
+        try:
+            yield from pause(1)
+            ended.append("went on")
+        finally:
+            ended.append("closed")
+
+    played = play(after_pauses(flow(), lambda: save({})), [OSError("The store is gone.")])
+
+    assert type(played.raised) is OSError
+    assert ended == ["closed"]

@@ -26,7 +26,7 @@ from airflow_batch_provider.errors import (
     Throttled,
     UnexpectedAnswer,
 )
-from airflow_batch_provider.flow import Alone, Load, Pause, Save
+from airflow_batch_provider.flow import Alone, Load, Pause, Save, pause
 from airflow_batch_provider.jobs import (
     Accepted,
     Job,
@@ -267,10 +267,10 @@ class World:
     def end(self, job_id, state):
         self.jobs[job_id] = replace(self.jobs[job_id], state=state, status=state.value.title())
 
-    def run(self, task=None, policy=None, crash_after=0, order="order"):
+    def run(self, task=None, policy=None, crash_after=0, order="order", service=None):
         """Run the task once, to its end or to a crash; return what it did."""
         task = task or (RETRY if self.record else TASK)
-        flow = submit_once(OneRequestEach(), order, task, policy or Policy(), now=self.clock)
+        flow = submit_once(service or OneRequestEach(), order, task, policy or Policy(), now=self.clock)
         played = play(flow, self, self.clock, crash_after)
         played.steps = [brief(step) for step in played.steps]
         return played
@@ -316,6 +316,26 @@ def test_the_intent_is_recorded_before_the_request_and_the_job_right_after(world
     assert played.returned.taken_up is False
     assert played.returned.job == world.jobs["job-1"]
     assert played.returned.ref == Submission.from_dict(world.record).ref
+    assert world.markers == [marker_of(TASK, 1)]
+
+
+class Hesitant(OneRequestEach):
+    """A service that has the client wait two minutes before it may send the request again."""
+
+    def submit(self, plan, marker):
+        yield from pause(120.0)
+        return (yield from super().submit(plan, marker))
+
+
+def test_a_request_that_is_sent_after_a_pause_is_looked_for_as_long_as_any(world):
+    """A death right after it, before the service lists the job: the next try waits for it."""
+    world.lag = 4.0
+    died = world.run(crash_after=6, service=Hesitant())
+    assert died.steps[2:] == ["save 1 intent", Pause(120.0), "save 1 intent", "POST /jobs"]
+    assert Submission.from_dict(world.record).sent_at == NOW + 120
+
+    world.clock.now += 1
+    assert world.run(service=Hesitant()).returned.ref.id == "job-1"
     assert world.markers == [marker_of(TASK, 1)]
 
 
