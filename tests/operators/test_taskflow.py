@@ -88,7 +88,7 @@ def test_tasks_of_functions_run_in_a_terminal(emulator, terminal, tmp_path):
     }
     command = [sys.executable, str(tmp_path / "dag.py")]
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=240, check=False, cwd=tmp_path
+        command, env=environment, capture_output=True, text=True, timeout=400, check=False, cwd=tmp_path
     )
 
     assert "STATE success" in done.stdout, (done.stdout + done.stderr)[-5000:]
@@ -154,6 +154,16 @@ def test_what_a_function_returns_is_not_a_template(emulator, task):
     job = task.run(decorated(lambda: path))
 
     assert sent(emulator, job) == [path]
+
+
+def test_the_result_is_the_job_whatever_the_function_is_annotated_with():
+    """Airflow would split a result that is annotated as a mapping; the job is split if one asks for it."""
+
+    def named() -> dict[str, str]:
+        return {"images": GOOD}
+
+    assert decorated(named).multiple_outputs is False
+    assert decorated(named, multiple_outputs=True).multiple_outputs is True
 
 
 def test_a_function_is_never_run_without_a_worker(emulator, task):
