@@ -127,7 +127,7 @@ def test_a_retry_that_is_killed_early_cancels_the_recorded_job(emulator, task):
     """The job of the try before is known before anything is asked of the service."""
     job = task.run(operator(wait_for_completion=False))
     retry = operator()
-    retry.endpoint_name = "not a name"
+    retry.poll_interval = -1
     with pytest.raises(errors.InvalidInput) as raised:
         task.run(retry)
     retry.on_kill()
