@@ -55,7 +55,7 @@ check: $(VENV)/.dev fresh ## Lint, check the format, the types, and who imports 
 	$(python) -m pytest --quiet tests/test_imports.py
 
 # In an environment of its own: the tests must not see the provider that it compares with.
-bench: fresh ## Run every benchmark
+bench: fresh ## Run every benchmark: an hour or more
 	@$(MAKE) --no-print-directory VENV=build/bench build/bench/.bench
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; build/bench/bin/python $$script; done
 
