@@ -65,7 +65,7 @@ dist: $(VENV)/.dev build/dist/.tools ## Build the distributions, check them, and
 	DIST=$(CURDIR)/dist $(python) -m pytest --quiet tests/dist
 
 # In an environment of its own: the tests must not see the provider that it compares with.
-bench: fresh ## Run every benchmark
+bench: fresh ## Run every benchmark: an hour or more
 	@$(MAKE) --no-print-directory VENV=build/bench build/bench/.bench
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; build/bench/bin/python $$script; done
 

@@ -21,7 +21,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +126,7 @@ def main() -> None:
     print((__doc__ or "").split("\n\n", 1)[1])
     print(_ROW.format(*_HEAD))
     print("|" + 13 * "---|", flush=True)
-    with ThreadPoolExecutor() as all_at_once:
-        young = all_at_once.map(lambda kind: measured(kind, _YOUNG_JOBS, 1, interval, "young"), options.kinds)
-        soon = dict(zip(options.kinds, young, strict=True))
+    soon = {kind: measured(kind, _YOUNG_JOBS, 1, interval, "young") for kind in options.kinds}
     before: dict[str, dict[str, Any]] = {}
     for number in options.jobs:
         nothing = measured("empty", number, 1, interval)

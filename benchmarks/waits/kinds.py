@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import time
@@ -53,10 +54,11 @@ class Empty(BaseTrigger):
 
 
 class Plain(BaseTrigger):
-    """What a careful user writes with httpx: one client and one token for all, and no hurry to connect."""
+    """What a careful user writes with httpx: one client and one token for all, few requests at once."""
 
     client: httpx.AsyncClient | None = None
     token: asyncio.Task[str] | None = None
+    few = asyncio.Semaphore(20)  # The client's pool takes long over a long queue.
 
     def __init__(self, url: str, number: int, endpoint: int, interval: float) -> None:
         super().__init__()
@@ -68,15 +70,15 @@ class Plain(BaseTrigger):
 
     async def run(self) -> Any:
         if Plain.client is None or Plain.token is None:
-            # A pool as large as httpx's own, for which nobody is turned away that has to queue.
-            patient = httpx.Timeout(30, pool=None)
-            Plain.client = httpx.AsyncClient(trust_env=False, timeout=patient)
+            Plain.client = httpx.AsyncClient(trust_env=False, timeout=30)
             Plain.token = asyncio.create_task(self.ask_for_token(Plain.client))
         token = await Plain.token
         while True:
-            answer = await Plain.client.get(self.job, headers={"Authorization": f"Bearer {token}"})
-            if answer.raise_for_status().json()["properties"]["status"] == "Completed":
-                break
+            with contextlib.suppress(httpx.TransportError):
+                async with Plain.few:
+                    answer = await Plain.client.get(self.job, headers={"Authorization": f"Bearer {token}"})
+                if answer.raise_for_status().json()["properties"]["status"] == "Completed":
+                    break
             await asyncio.sleep(self.interval)
         yield TriggerEvent({})
 
