@@ -62,7 +62,8 @@ class BatchEmulator:
 
     Args:
         setup: What exists there: the path of a YAML file, or its content as a mapping, in which local paths
-            are absolute (`pathlib.Path` will do). The keys are those of ``az ml``; see ``docs/develop/emulator.md``.
+            are absolute (`pathlib.Path` will do). The keys are those of ``az ml``, see
+            ``docs/develop/emulator.md``.
         speed: How many times faster than the services jobs and operations go through their states.
         folder: Where state and log are kept; without it a temporary folder, removed at the end.
 
