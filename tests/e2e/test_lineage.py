@@ -11,6 +11,8 @@ from airflow_batch_provider.lineage.facets import KEY
 from tests.lineage.validation import check
 from tests.secret_scan import look
 
+from .emulator_process import until
+
 pytestmark = pytest.mark.e2e
 
 SECONDS = 180
@@ -29,14 +31,25 @@ def run(airflow):
     """Run the DAG; return its run's id and the events of its tasks, by task."""
     run_id = airflow.trigger("lineage")
     assert airflow.wait_for_run("lineage", run_id, SECONDS) == "failed"  # one task of three is meant to
-    recorded = (airflow._home / "openlineage.jsonl").read_text()
+    file = airflow._home / "openlineage.jsonl"
+    # Airflow knows the end of a task before its listeners have been told.
+    until(lambda: all(ended(events) for events in by_task(file).values()), 60, "the last events")
+    recorded = file.read_text()
     look("OpenLineage events", recorded)
     BUILD.parent.mkdir(exist_ok=True)
     BUILD.write_text(recorded)
-    told = {}
-    for event in map(json.loads, recorded.splitlines()):
+    return run_id, by_task(file)
+
+
+def by_task(file):
+    told = {"azure_ml": [], "failing": [], "modelarts": []}
+    for event in map(json.loads, file.read_text().splitlines()):
         told.setdefault(event["job"]["name"].removeprefix("lineage."), []).append(event)
-    return run_id, told
+    return told
+
+
+def ended(events):
+    return any(event["eventType"] in ("COMPLETE", "FAIL") for event in events)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_template_that_is_none_is_named(task):
 
 
 @pytest.mark.parametrize("text", ["{name: {{ params.gone }}}", "{name: {{ x}"])
-def test_a_template_in_a_file_is_named(task, tmp_path, text):
+def test_a_template_in_a_file_is_named(modelarts, task, tmp_path, text):
     """The argument and the file are, and the line where it is known."""
     file = tmp_path / "flow.yml"
     file.write_text(text)
@@ -77,7 +77,7 @@ def test_a_template_in_a_file_is_named(task, tmp_path, text):
 
 
 @pytest.mark.parametrize(("name", "language"), [("flow.json", "JSON"), ("flow.yml", "YAML")])
-def test_a_file_that_cannot_be_read_is_of_its_own_language(task, tmp_path, name, language):
+def test_a_file_that_cannot_be_read_is_of_its_own_language(modelarts, task, tmp_path, name, language):
     """Nobody is told to mend YAML in a JSON file."""
     (tmp_path / name).write_text('{"name": ')
     operator, context = rendered(task, ModelArtsWorkflowOperator, workflow=str(tmp_path / name))

@@ -810,13 +810,13 @@ def test_how_long_a_step_has_taken_is_a_number_or_not_told(told):
     assert one.seconds == TIMES[told]
 
 
-SCENES = {"policy": {"scenes": [{"id": "1", "steps": ["a"]}, {"id": "2"}]}, "steps": [{}, {}, {}]}
+OF_SCENES = {"policy": {"scenes": [{"id": "1", "steps": ["a"]}, {"id": "2"}]}, "steps": [{}, {}, {}]}
 
 
 @pytest.mark.parametrize(("scene", "number"), [(None, 3), ("1", 1), ("2", 0), ("9", 3)])
 def test_how_many_steps_there_are(scene, number):
     """All that the workflow has, or those of the scene that is chosen, as far as it says."""
-    assert steps.count(SCENES, scene) == number
+    assert steps.count(OF_SCENES, scene) == number
     assert steps.count({}, scene) == 0
 
 
