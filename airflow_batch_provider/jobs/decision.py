@@ -58,6 +58,8 @@ def decide(record: Submission, state: JobState, task: TaskIdentity, policy: Poli
     """
     if cleared(record, task):
         return _after_clear(state, policy)
+    if task.goes_on:
+        return "take_up"
     if state is JobState.SUCCEEDED:
         return "submit" if _run_cleared(record, task) and policy.on_clear == "rerun" else "take_up"
     if state.done or state is JobState.CANCELING:

@@ -27,6 +27,8 @@ class TaskIdentity:
         first_try: Whether no earlier try can have submitted anything.
         salt: Tells it from a task instance of the same names: of another Airflow that uses the same service,
             or of a run that was deleted and made again. The same in every try.
+        goes_on: Whether it is the try that recorded the intent, going on in another process: whatever it
+            started is its own, however that ended.
     """
 
     dag_id: str
@@ -37,6 +39,7 @@ class TaskIdentity:
     clear_number: int | None = None
     first_try: bool = True
     salt: str = ""
+    goes_on: bool = False
 
 
 def marker_of(task: TaskIdentity, submission: int) -> str:

@@ -156,6 +156,7 @@ class RunJobTrigger(BaseTrigger):
             instance.task_id,
             max_tries=records.tries.clears,
             first_try=records.nothing_sent,
+            goes_on=records.goes_on,
             salt=str(run.start_date or ""),
         )
 

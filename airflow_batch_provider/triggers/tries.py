@@ -28,6 +28,7 @@ class Tries:
         clears: How often the task was cleared; this is what a submission records as ``max_tries``.
         ended: How the try ended, if it did.
         job: Id of the job that this try has submitted or taken up.
+        sent: Whether this try was about to send a request that starts a job.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Tries:
     clears: int = 0
     ended: Ended = ""
     job: str = ""
+    sent: bool = False
 
     def kept_in(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return a record with this account in it."""
@@ -64,7 +66,7 @@ def begin(kept: Tries | None, number: int, retries: int) -> Tries:
     if number == kept.number:
         return replace(kept, ended="")
     if kept.ended == "failed" and kept.number <= kept.limit:
-        return replace(kept, number=number, ended="", job="")
+        return replace(kept, number=number, ended="", job="", sent=False)
     return Tries(number, number - 1 + retries, kept.clears + 1)
 
 

@@ -29,12 +29,14 @@ class TryRecords:
         tries: The account.
         again: Whether an earlier try has left its traces.
         nothing_sent: Whether no earlier try can have submitted anything.
+        goes_on: Whether this very try was about to submit something before.
     """
 
     def __init__(self, store: _Store, kept: Mapping[str, Any] | None, number: int, retries: int) -> None:
         before = tries_in(kept)
         self.tries: Tries = begin(before, number, retries)
         self.again = before is not None and before.number != number
+        self.goes_on = self.tries.sent
         self.nothing_sent = submission_in(kept) is None and (number <= 1 or kept is not None)
         self._store = store
         self._kept: Mapping[str, Any] = kept or {}
@@ -50,7 +52,7 @@ class TryRecords:
         """
         records = cls(store, await store.load(), number, retries)
         if records.again:
-            await records.save(records._kept)
+            await records._keep(records._kept)
         return records
 
     @property
@@ -71,6 +73,11 @@ class TryRecords:
         mine = new.get("id") and record.get("max_tries") == self.tries.clears
         if mine and (old is None or old.id != new["id"]):
             self.tries = replace(self.tries, job=new["id"])
+        if record.get("ref") is None:
+            self.tries = replace(self.tries, sent=True)
+        await self._keep(record)
+
+    async def _keep(self, record: Mapping[str, Any]) -> None:
         kept = self.tries.kept_in(record)
         await self._store.save(kept)
         self._kept = kept
@@ -83,12 +90,12 @@ class TryRecords:
         """Keep that this try has a job."""
         if self.tries.job != ref.id:
             self.tries = replace(self.tries, job=ref.id)
-            await self.save(self._kept)
+            await self._keep(self._kept)
 
     async def end(self, how: Ended) -> None:
         """Keep how the try ended."""
         self.tries = replace(self.tries, ended=how)
-        await self.save(self._kept)
+        await self._keep(self._kept)
 
     def _recorded(self) -> JobRef | None:
         submission = submission_in(self._kept)

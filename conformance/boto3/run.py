@@ -183,7 +183,7 @@ def credentials(done: Operations, s3: Any, bucket: str) -> None:
     """Permanent and temporary keys, wrong ones, and addresses that were signed for somebody without."""
     stranger = client("NOBODYSACCESSKEY0000")
     done("an unknown access key", code(stranger.list_buckets, "InvalidAccessKeyId"))
-    forger = client(secret="another-secret-key")
+    forger = client(secret=f"not-{SECRET}")
     done("a wrong secret key", code(forger.list_buckets, "SignatureDoesNotMatch"))
     found = temporary_keys()
     keys = {"access": found["access"], "secret": found["secret"]}

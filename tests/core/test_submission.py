@@ -192,6 +192,16 @@ def test_the_table_of_decisions_is_complete():
     assert sorted(map(str, rows)) == sorted(map(str, every))
 
 
+def test_a_try_that_goes_on_has_its_job_however_that_ended():
+    """Whatever the user wants of retries and clears: this is neither."""
+    policies = [Policy(*one) for one in product(ANY_RETRY, ANY_ON_CLEAR, EITHER)]
+    for state, policy, then in product(JobState, policies, (0, 1)):
+        record = Submission("m", 1, 0.0, 2, then, JobRef("azure_ml", "j"))
+        task = replace(TASK, max_tries=2, clear_number=1, goes_on=True)
+
+        assert decide(record, state, task, policy) == "take_up"
+
+
 def test_by_default_a_retry_takes_up_and_a_clear_runs_again():
     """The policy of a task that says nothing."""
     assert Policy() == Policy(on_retry="reattach", on_clear="rerun", cancel_on_kill=True)

@@ -201,6 +201,31 @@ def test_a_triggerer_that_goes_on_fails_the_try_whose_job_has_failed(airflow, em
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("operator", [azure_ml, modelarts])
+def test_a_try_whose_job_fails_between_two_triggerers_has_one_job(airflow, emulator, operator):
+    """Whichever word was the last, and also if the job was not recorded yet: the try fails with that job."""
+
+    async def story(at):
+        run_id, plan = f"gone-{operator.__name__}-{at}", Plan(at, effect=True)
+        try:
+            return run_id, plan, await run(trigger_of(operator(), run_id, deployment="failing"), plan)
+        except Death:
+            await until(
+                lambda: all(job["status"] in ("Failed", "abnormal") for job in jobs(emulator, run_id))
+            )
+        return run_id, plan, await run(trigger_of(operator(), run_id, deployment="failing"))
+
+    async def stories():
+        _, plan, _ = await story(100_000)
+        return await asyncio.gather(*(story(at) for at in range(1, len(plan.said) + 1)))
+
+    ended = asyncio.run(stories())
+
+    assert len(ended) >= 5
+    assert {state for *_, state in ended} == {"failed"}
+    assert {len(jobs(emulator, run_id)) for run_id, *_ in ended} == {1}
+
+
 @pytest.mark.parametrize(("on_clear", "expected"), [("rerun", 2), ("reuse", 1)])
 def test_a_clear_after_success_does_what_on_clear_says(airflow, emulator, on_clear, expected):
     """A higher number after a success is a clear: nothing else runs such a task again."""

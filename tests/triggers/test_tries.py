@@ -22,7 +22,7 @@ from airflow_batch_provider.triggers.try_records import TryRecords
         (Tries(1, 3, job="a"), 1, 3, Tries(1, 3, job="a")),
         (Tries(1, 3, 1, "failed", "a"), 1, 3, Tries(1, 3, 1, job="a")),
         # It failed, and Airflow had tries left: a retry.
-        (Tries(1, 3, 1, "failed", "a"), 2, 3, Tries(2, 3, 1)),
+        (Tries(1, 3, 1, "failed", "a", sent=True), 2, 3, Tries(2, 3, 1)),
         (Tries(3, 3, 1, "failed", "a"), 4, 3, Tries(4, 3, 1)),
         # It failed, and Airflow had none left: cleared.
         (Tries(4, 3, 1, "failed", "a"), 5, 3, Tries(5, 7, 2)),
@@ -128,6 +128,17 @@ def test_a_job_that_was_found_is_not_until_it_is_taken():
 
     assert found is None
     assert begun(store, 2).ref.id == "a"
+
+
+def test_a_try_goes_on_with_what_it_was_about_to_send():
+    """Not with what an earlier one was: that may have to make way."""
+    store = Store()
+    asyncio.run(begun(store, 1).save(submission(None)))
+    same, cleared = begun(store, 1).goes_on, begun(store, 2).goes_on
+    once_more = begun(store, 2)
+    asyncio.run(once_more.end("failed"))
+
+    assert (same, cleared, once_more.goes_on, begun(store, 2).goes_on) == (True, False, False, False)
 
 
 def test_a_new_try_is_recorded_at_once():
