@@ -29,17 +29,19 @@ class Connections:
 
     async def abort(self, scope: Scope, receive: Receive) -> None:
         """Close a request's connection at once, dropping what was not sent yet; return when it is closed."""
-        self._transport(scope).abort()
+        if (transport := self._transport(scope)) is not None:
+            transport.abort()
         await _disconnected(receive)
 
     async def close(self, scope: Scope, receive: Receive) -> None:
         """Close a request's connection after what was written has been sent; return when it is closed."""
-        self._transport(scope).close()
+        if (transport := self._transport(scope)) is not None:
+            transport.close()
         await _disconnected(receive)
 
-    def _transport(self, scope: Scope) -> asyncio.Transport:
+    def _transport(self, scope: Scope) -> asyncio.Transport | None:
         host, port = scope["client"]
-        return self._transports[host, port]
+        return self._transports.get((host, port))  # A client that has gone took its own along.
 
     def protocol(self) -> type[asyncio.Protocol]:
         """Return uvicorn's HTTP protocol, made to report its connections here."""
