@@ -159,6 +159,7 @@ TRIGGERS = [
     ),
     Name(".triggers.outputs", "OutputTrigger", xcom=False, deferred_by="BatchOutputSensor"),
     Name(".triggers.output_events", "OutputEventTrigger", {"path": REQUIRED}, xcom=False),
+    Name(".triggers.job_events", "JobEventTrigger", xcom=False),
 ]
 POLICY = Name("", "BatchRetryPolicy", xcom=False)
 CLASSES = [*OPERATORS, *SENSORS, *TRIGGERS, POLICY]

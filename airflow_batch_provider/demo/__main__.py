@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ def main() -> int:
     parser.add_argument("what", nargs="?", choices=[*_STORIES, "airflow"], default="run")
     parser.add_argument("--port", type=int, default=8080, help="of Airflow's web interface, with 'airflow'")
     arguments = parser.parse_args()
+    if not (find_spec("sklearn") and find_spec("PIL")):
+        parser.error("the demo needs scikit-learn and pillow: pip install 'airflow-batch-provider[demo]'")
     began = time.monotonic()
 
     def say(what: str) -> None:
@@ -84,7 +87,8 @@ def _run(story: _Story, folder: Path, say: Callable[[str], None]) -> int:
         share = airflow.xcom(story.dag, run_id, "accuracy")
         say(f"{share:.1%} of the held-out digits were read rightly.")
     print(
-        "\nNext: 'make airflow' opens the same Airflow in the browser; the DAG is in example_dags/."
+        "\nNext: 'make airflow', or 'python -m airflow_batch_provider.demo airflow', opens the same in the"
+        " browser."
         f"\nTo run it on {story.cloud}, change nothing but the connection {story.connection}."
     )
     return 0

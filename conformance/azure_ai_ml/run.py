@@ -431,9 +431,10 @@ def deletions(ml: MLClient, done: Operations, names: Names) -> None:
     )
     done("compute.begin_delete", lambda: ml.compute.begin_delete(names.compute).result() is None)
     done("the cluster is gone", refused(lambda: ml.compute.get(names.compute), ResourceNotFoundError))
-    archives = ((ml.models, names.model), (ml.environments, names.environment), (ml.components, names.add))
-    for operations, name in archives:
-        done(f"{name[:5]} archive", lambda o=operations, n=name: o.archive(n, version="1") is None)
+    archives = {"models": names.model, "environments": names.environment, "components": names.add}
+    for kind, name in archives.items():
+        operations = getattr(ml, kind)
+        done(f"{kind}.archive", lambda o=operations, n=name: o.archive(n, version="1") is None)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = "airflow_batch_provider"
 NEEDED = {"apache-airflow", "azure-identity", "httpx", "obstore"}
-BROUGHT = {"h11", "httptools", "pathspec"}
+BROUGHT = {"httptools", "pathspec"}
 """Declared because we import them; Airflow and httpx bring them."""
 
 STORY = """

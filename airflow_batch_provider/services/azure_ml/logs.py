@@ -28,7 +28,7 @@ _LOGS = (
     "logs/user/stdout/",
     "logs/azureml/executionlogs.txt",
 )
-_PROGRESS = "logs/job_progress_overview.txt"  # Of a batch deployment that has ended, its mini-batches.
+_PROGRESS = "logs/job_progress_overview.txt"  # Of a batch deployment: how many mini-batches are done.
 _TAIL, _FETCHED = 16384, 65536
 _FILES = 8
 _READ = Retry(attempts=2, patience=5.0)  # How the job ended is known; its log may keep nobody waiting.
