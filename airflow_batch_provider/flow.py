@@ -23,7 +23,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import httpx
 
-from airflow_batch_provider.errors import AnswerLost, ConnectionFailed
+from airflow_batch_provider.errors import AnswerLost, ConnectionFailed, ServiceUnavailable, UnexpectedAnswer
 from airflow_batch_provider.values import http_date
 
 T = TypeVar("T")
@@ -196,6 +196,20 @@ def send(
         if not retry.allows(attempt, delay, asked):
             return _settled(request, outcome, repeatable)
         yield Pause(delay)
+
+
+def send_once(request: httpx.Request) -> Flow[httpx.Response]:
+    """Send a request that may start something, and ask again only where certainly nothing was done.
+
+    Raises:
+        AnswerLost: It may have been carried out.
+        ConnectionFailed: It was not.
+    """
+    try:
+        return (yield from send(request, repeatable=False))
+    except (ServiceUnavailable, UnexpectedAnswer) as error:
+        # Raised where the credential was to come from, so the request was not sent.
+        raise ConnectionFailed(error.summary(), fix=error.fix) from error
 
 
 def _asks_again(outcome: httpx.Response | httpx.RequestError, repeatable: bool) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def mask_signatures(*values: Any) -> bool:
-    """Have Airflow mask each signature from now on: in rendered fields and in every line of the log.
+    """Have Airflow mask each signature, and each password in a URL, in rendered fields and in the log.
 
     Args:
         *values: Texts, or mappings and lists of texts to any depth.
@@ -60,6 +60,7 @@ class Covered(Mapping[str, Any]):
 def _signatures(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield from re.findall(r"(?<![a-z0-9])sig=([^&\s\"']+)", value, re.IGNORECASE)
+        yield from re.findall(r"://[^/\s:@?#]*:([^/\s@?#{}]+)@", value)  # the password of a package index
     elif isinstance(value, Mapping):
         for inner in value.values():
             yield from _signatures(inner)

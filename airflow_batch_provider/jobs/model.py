@@ -257,6 +257,12 @@ class Service(Protocol):
             since: Epoch seconds; older jobs without the marker need not be told.
         """
 
+    def about(self, plan: Any) -> str:
+        """Return where a plan is sent and, after a blank, what it says: the same text for the same job.
+
+        It is recorded, so it must hold no secret.
+        """
+
     def get(self, ref: JobRef) -> Flow[Job]:
         """Ask for one job."""
 

@@ -49,6 +49,8 @@ def reconcile(
         SubmissionUnknown: It cannot be known.
     """
     since = intent.intended_at - _SKEW_SECONDS
+    where, _, what = service.about(plan).partition(" ")
+    was_sent_to, _, said = (intent.about or service.about(plan)).partition(" ")
     while True:
         looked_at = now()
         try:
@@ -62,12 +64,16 @@ def reconcile(
         if looked_at >= until:
             break
         yield from pause(min(_LOOK_AGAIN_SECONDS, until - looked_at))
-    alike = [trace for trace in traces.found if _may_be(trace, intent, since)]
+    if was_sent_to != where:
+        raise unknown(intent, "It may have been sent elsewhere: what this task submits to has changed since.")
+    # What the jobs were compared with is not what was sent, if that has changed since.
+    same = said == what
+    alike = [trace for trace in traces.found if _may_be(trace, intent, since, compared=same)]
     if not alike and traces.complete:
         return None
     if not alike:
         raise unknown(intent, "The service lists more jobs than can be read.")
-    if len(alike) == 1 and _of_the_moment(alike[0], intent) and (yield from alone()):
+    if same and len(alike) == 1 and _of_the_moment(alike[0], intent) and (yield from alone()):
         return alike[0]
     ids = ", ".join(trace.ref.id for trace in alike)
     raise unknown(intent, f"Without a marker, each of these may be it or another task's: {ids}.")
@@ -83,8 +89,8 @@ def marked(traces: Traces, marker: str, since: float = 0.0) -> Trace | None:
     return min(mine, key=lambda trace: trace.ref.submitted_at, default=None)
 
 
-def _may_be(trace: Trace, intent: Submission, since: float) -> bool:
-    if not trace.alike or trace.ref.marker or trace.ref.id in intent.past:
+def _may_be(trace: Trace, intent: Submission, since: float, *, compared: bool) -> bool:
+    if (compared and not trace.alike) or trace.ref.marker or trace.ref.id in intent.past:
         return False
     at = trace.ref.submitted_at
     return not at or since <= at <= intent.sent_at + REQUEST_SECONDS + _SKEW_SECONDS

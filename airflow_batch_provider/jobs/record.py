@@ -70,6 +70,7 @@ class Submission:
         ref: The job, once the service has accepted it; one without an id once it has refused.
         last_at: Epoch seconds at which the request was last about to be sent; 0 for *intended_at*.
         past: Ids of the jobs that the task submitted before, the latest last.
+        about: What was sent where, see `Service.about`; empty in records of earlier versions.
     """
 
     marker: str
@@ -80,6 +81,7 @@ class Submission:
     ref: JobRef | None = None
     last_at: float = 0.0
     past: tuple[str, ...] = ()
+    about: str = ""
 
     @property
     def sent_at(self) -> float:

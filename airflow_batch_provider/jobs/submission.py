@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from airflow_batch_provider.errors import (
@@ -25,7 +25,7 @@ from airflow_batch_provider.jobs.decision import Policy, cleared, decide
 from airflow_batch_provider.jobs.model import FRESH_SECONDS, Job, JobRef, Service
 from airflow_batch_provider.jobs.patience import patiently
 from airflow_batch_provider.jobs.reconcile import because, marked, reconcile, unknown
-from airflow_batch_provider.jobs.record import Submission, TaskIdentity, marker_of, next_submission
+from airflow_batch_provider.jobs.record import Submission, TaskIdentity, next_submission
 
 # After these a job may run: the request was carried out, or not, and nobody said which.
 _AMBIGUOUS = (AnswerLost, UnexpectedAnswer, ServiceUnavailable)
@@ -94,7 +94,7 @@ def submit_once(
             return taken
     if plan is None:
         plan = yield from run.plan()
-    intent = next_submission(record, task, now())
+    intent = replace(next_submission(record, task, now()), about=service.about(plan))
     yield from save(intent.to_dict())
     ref, job = yield from run.submit(plan, intent)
     return Accepted(ref, job, taken_up=False)
@@ -117,17 +117,27 @@ class _Run:
     # --- a request that an earlier run may have sent ---
 
     def look_up(self, plan: Any) -> Flow[Submission | None]:
-        """Look for a job by its marker: earlier tries left no record, so they should have sent nothing."""
-        marker, tolerance = marker_of(self.task, 1), self.policy.outage_tolerance
-        traces = yield from patiently(lambda: self.service.traces(plan, marker, 0.0), tolerance, self.now)
-        mine = marked(traces, marker)
-        # One that has ended is the job of a task that succeeded, and whose record was removed with that.
-        if mine is None or mine.job.state.done:
-            return None
-        at = mine.ref.submitted_at or self.now()
-        found = Submission(marker, 1, at, ref=replace(mine.ref, submitted_at=at))
-        yield from save(found.to_dict())
-        return found
+        """Look for a job by its marker: earlier tries left no record, so they should have sent nothing.
+
+        A job that has ended is that of a task that succeeded, and whose record was removed with that. What
+        follows it is another submission, with a marker of its own.
+        """
+        tolerance = self.policy.outage_tolerance
+        found: Submission | None = None
+        while True:
+            intent = next_submission(found, self.task, self.now())
+            traces = yield from patiently(
+                partial(self.service.traces, plan, intent.marker, 0.0), tolerance, self.now
+            )
+            mine = marked(traces, intent.marker)
+            if mine is None:
+                return found and replace(found.refused(), past=intent.past)
+            at = mine.ref.submitted_at or self.now()
+            ref = replace(mine.ref, submitted_at=at)
+            found = Submission(intent.marker, intent.number, at, ref=ref, past=intent.past)
+            if not mine.job.state.done:
+                yield from save(found.to_dict())
+                return found
 
     def resolve(self, plan: Any, record: Submission) -> Flow[Submission]:
         """Find out what an earlier run started that recorded its intent and no outcome.

@@ -256,7 +256,7 @@ class AzureMLBatchEndpointOperator(BatchOperator):
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
         super()._do_render_template_fields(*args, **kwargs)
-        mask_signatures(self.input, self.inputs)
+        mask_signatures(*(getattr(self, name) for name in self.order_fields))
 
     def _conn_id(self) -> str:
         return self.azure_ml_conn_id

@@ -312,8 +312,20 @@ class BatchOperator(ToldLineage, Cancels, NamedTemplates, BaseOperator):
         from airflow_batch_provider.triggers.xcoms import finding
 
         links = [link.xcom_key for link in self.operator_extra_links]
-        for key, value in finding(ref, links, self.place_xcoms).items():
-            context["ti"].xcom_push(key=key, value=value)
+        self._tell(context, finding(ref, links, self.place_xcoms), ref)
+
+    def _tell(self, context: Context, xcoms: Mapping[str, Any], ref: JobRef) -> None:
+        """Push XComs; where Airflow does not take them, the error names the job."""
+        from airflow_batch_provider.errors import JobError
+
+        for key, value in xcoms.items():
+            try:
+                context["ti"].xcom_push(key=key, value=value)
+            except Exception as error:
+                raise JobError(
+                    f"The XCom {key!r} of the job could not be pushed: {type(error).__name__}: {error}.",
+                    fix="The job was left as it is; a retry of this task takes it up again.",
+                ).about(ref.id, ref.url) from error
 
     def _know(self, ref: JobRef) -> None:
         self._ref, self.job_url = ref, ref.url
@@ -370,6 +382,8 @@ class BatchOperator(ToldLineage, Cancels, NamedTemplates, BaseOperator):
         return deadline_of(self, context, ref.submitted_at)
 
     def _complete(self, context: Context, job: Job) -> dict[str, Any]:
+        from airflow_batch_provider.jobs import JobRef
+
         self._ended = job
         if self._ref is not None and job.logs_wanted(self.fetch_logs):
             write_logs(self.log, self._hook or self.hook(), self._ref, job)
@@ -378,7 +392,8 @@ class BatchOperator(ToldLineage, Cancels, NamedTemplates, BaseOperator):
             self._push(context, self._ref)
         for name, place in job.outputs.items():
             self.log.info("Output %s of job %s is at %s", name, job.id, place["uri"])
-        context["ti"].xcom_push(key="outputs", value=job.outputs)
+        ref = self._ref or JobRef(self.service, job.id, url=job.url)
+        self._tell(context, {"outputs": job.outputs}, ref)
         tell_outlets(context, self.outlets, job)
         return job.to_dict()
 

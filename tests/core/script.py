@@ -112,6 +112,9 @@ class OneRequestEach:
     def traces(self, plan: Any, marker: str, since: float) -> Flow[Any]:
         return (yield httpx.Request("GET", f"{HOST}/jobs", headers={"marker": marker, "since": str(since)}))
 
+    def about(self, plan: Any) -> str:
+        return f"there {plan}"
+
     def get(self, ref: JobRef) -> Flow[Any]:
         return (yield httpx.Request("GET", f"{HOST}/jobs/{ref.id}"))
 

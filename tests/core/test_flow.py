@@ -10,7 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_batch_provider.errors import AnswerLost, AuthenticationFailed, ConnectionFailed
+from airflow_batch_provider.errors import (
+    AnswerLost,
+    AuthenticationFailed,
+    ConnectionFailed,
+    ServiceUnavailable,
+    UnexpectedAnswer,
+)
 from airflow_batch_provider.flow import (
     RETRY,
     Load,
@@ -23,6 +29,7 @@ from airflow_batch_provider.flow import (
     retry_after,
     save,
     send,
+    send_once,
 )
 
 from .script import Clock, Slow, play
@@ -171,6 +178,23 @@ def test_other_errors_pass_through_at_once():
 
     assert played.raised is refused
     assert played.requests == ["GET /jobs"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind"),
+    [
+        (ServiceUnavailable("The issuer of tokens.", status=503), ConnectionFailed),
+        (UnexpectedAnswer("The issuer of tokens."), ConnectionFailed),
+        (AuthenticationFailed("No."), AuthenticationFailed),
+        (httpx.ReadTimeout("slow"), AnswerLost),
+    ],
+)
+def test_trouble_with_the_credential_of_a_request_is_not_ambiguous(outcome, kind):
+    """What goes wrong before a request is sent says that it was not carried out."""
+    played = play(send_once(ask("POST")), [outcome])
+
+    assert type(played.raised) is kind
+    assert play(send_once(ask("POST")), [OK]).returned is OK
 
 
 def test_an_answer_after_trouble_ends_the_asking():

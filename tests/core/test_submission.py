@@ -361,6 +361,7 @@ def test_the_record_tells_what_may_have_happened(world):
         "ref": None,
         "last_at": 0.0,
         "past": [],
+        "about": "there planned",
     }
     world.run(crash_after=3)
     assert world.record == intent
@@ -445,6 +446,29 @@ def test_a_try_without_a_record_leaves_a_job_that_has_ended(world):
     world.record = None
 
     assert world.run(RETRY).returned.ref.id == "job-2"
+    assert world.markers == [marker_of(TASK, 1), marker_of(TASK, 2)]
+    assert world.record["past"] == ["job-1"]
+
+
+def test_a_try_without_a_record_does_not_take_the_old_job_for_the_new_one(world):
+    """The answer to the new request is lost, and the task's old job carries a marker, too."""
+    world.run()
+    world.end("job-1", SUCCEEDED)
+    world.record = None
+    world.trouble = {"POST /jobs": (AnswerLost("Reset."),)}
+
+    assert world.run(RETRY).returned.ref.id == "job-2"
+
+
+def test_a_try_without_a_record_finds_a_later_job_of_the_task(world):
+    """Its first job failed and its second one runs when the record is lost: there is no third."""
+    world.run()
+    world.end("job-1", FAILED)
+    world.run(RETRY)
+    world.record = None
+
+    assert world.run(RETRY).returned.ref.id == "job-2"
+    assert list(world.jobs) == ["job-1", "job-2"]
 
 
 def test_a_clock_that_ran_ahead_cannot_keep_a_retry(world):
@@ -531,6 +555,47 @@ def test_what_is_not_alike_is_no_candidate(world):
     world.alike = False
 
     assert carry_on(world, {}) == "submits"
+
+
+class Changed(OneRequestEach):
+    """A service to which a retry says something else than the try before it."""
+
+    def __init__(self, about):
+        self._about = about
+
+    def about(self, plan):
+        return self._about
+
+
+@pytest.mark.parametrize(
+    ("about", "keeps_markers", "end"),
+    [
+        ("there planned", False, "adopts"),
+        ("there changed", False, "does not know"),
+        ("elsewhere planned", False, "does not know"),
+        ("there changed", True, "adopts"),
+        ("elsewhere changed", True, "adopts"),
+    ],
+)
+def test_what_was_sent_is_not_looked_for_by_what_is_said_now(world, about, keeps_markers, end):
+    """A retry renders other inputs: that no job is like them does not say that none was started."""
+    world.keeps_markers = keeps_markers
+    world.run(crash_after=4, service=Changed("there planned"))
+    world.alike = about == "there planned"
+    world.clock.now += 3600
+    played = world.run(service=Changed(about))
+
+    assert list(world.jobs) == ["job-1"]
+    assert ("does not know" if isinstance(played.raised, SubmissionUnknown) else "adopts") == end
+
+
+def test_a_retry_that_says_something_else_submits_where_there_is_nothing(world):
+    """With no job without a marker in the list, nothing was started."""
+    world.run(crash_after=3, service=Changed("there planned"))
+    world.clock.now += 3600
+
+    assert world.run(service=Changed("there changed")).returned.ref.id == "job-1"
+    assert Submission.from_dict(world.record).about == "there changed"
 
 
 def test_the_tasks_own_earlier_jobs_are_no_candidates(world):

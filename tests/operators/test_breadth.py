@@ -11,7 +11,10 @@ from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from airflow_batch_provider import errors
 from airflow_batch_provider.hooks.azure_ml import AzureMLHook
-from airflow_batch_provider.operators.azure_ml import AzureMLBatchEndpointOperator
+from airflow_batch_provider.operators.azure_ml import (
+    AzureMLBatchEndpointOperator,
+    AzureMLRegisterEnvironmentOperator,
+)
 from airflow_batch_provider.sensors.azure_ml import AzureMLJobSensor
 
 GOOD = {"endpoint_name": "letters", "input": "azureml:good@latest", "poll_interval": 0.5}
@@ -70,6 +73,21 @@ def test_a_sas_is_sent_and_never_shown(emulator, task, tmp_path):
         assert f"sig={signature}%3D" in data["uri"]
         shown = redact({"input": scoring.input, "log": f"sig={signature}%3D and {signature}="}, "field")
         assert signature not in str(shown)
+
+
+def test_a_secret_in_any_argument_is_masked(emulator, task):
+    """Tags and properties may hold a signed URL, a conda file the password of a package index."""
+    signed = "https://account.blob.core.windows.net/data/x?sp=r&sig=HiddenOfAProperty"
+    task.run(operator(wait_for_completion=False, tags={"x": signed}, properties={"x": signed}))
+    conda = "dependencies: [pip: [--extra-index-url https://me:HiddenOfAnIndex@pypi.example/simple]]"
+    task.run(
+        AzureMLRegisterEnvironmentOperator(
+            task_id="t", name="masked", version=1, image="i", conda_file=conda, if_exists="skip"
+        )
+    )
+
+    shown = str(redact({"tags": {"x": signed}, "conda_file": conda}, "field"))
+    assert "Hidden" not in shown
 
 
 @pytest.mark.parametrize(

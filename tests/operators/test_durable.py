@@ -59,6 +59,28 @@ def test_a_later_try_without_a_record_looks_before_it_submits(emulator, task):
     assert task.store[KEY]["ref"]["id"] == first["id"]
 
 
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize("refused", ["job_id", "outputs"])
+def test_an_airflow_that_takes_no_xcom_is_told_with_the_job(emulator, task, monkeypatch, *, waits, refused):
+    """After acceptance no error is silent about the job, also if it is Airflow that fails."""
+    push = task.instance.xcom_push
+
+    def breaks(*, key, value):
+        if key == refused:
+            raise RuntimeError("The API server is gone.")
+        push(key, value)
+
+    monkeypatch.setattr(task.instance, "xcom_push", breaks)
+    scoring = operator(endpoint_name="letters", wait_for_completion=waits)
+    if not waits and refused == "outputs":
+        assert task.run(scoring)["id"]
+        return
+    with pytest.raises(errors.JobError, match=f"XCom '{refused}'.*The API server is gone") as raised:
+        task.run(scoring)
+
+    assert emulator.jobs()[-1]["id"] in str(raised.value)
+
+
 # --- killed -----------------------------------------------------------------------------------------------
 
 

@@ -17,13 +17,12 @@ import httpx
 from airflow_batch_provider.errors import (
     AnswerLost,
     BatchError,
-    ConnectionFailed,
     InvalidInput,
     NotFound,
     ServiceUnavailable,
     UnexpectedAnswer,
 )
-from airflow_batch_provider.flow import RETRY, Flow, pause, send
+from airflow_batch_provider.flow import RETRY, Flow, pause, send, send_once
 from airflow_batch_provider.jobs import Job, JobPage, JobRef, JobState, Log, Traces
 from airflow_batch_provider.services.azure_ml.answers import inner, need, read
 from airflow_batch_provider.services.azure_ml.calls import Call, endpoint_name, reference
@@ -33,7 +32,7 @@ from airflow_batch_provider.services.azure_ml.hosts import check_host, token_hos
 from airflow_batch_provider.services.azure_ml.invocation import Invocation
 from airflow_batch_provider.services.azure_ml.listing import POLL, SERVICE, job, job_id, page, studio
 from airflow_batch_provider.services.azure_ml.outputs import default_datastore_uri, job_outputs
-from airflow_batch_provider.services.azure_ml.traces import recent, traces
+from airflow_batch_provider.services.azure_ml.traces import digest, recent, traces
 from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask, segment
 from airflow_batch_provider.values import shown
 
@@ -145,11 +144,7 @@ class BatchEndpoints:
         properties = plan.properties(marker)
         request = ask("POST", plan.scoring_uri, "ml", body={"properties": properties}, headers=headers)
         submitted_at = self.now()
-        try:
-            response = yield from send(request, repeatable=False)
-        except (ServiceUnavailable, UnexpectedAnswer) as error:
-            # Raised where the token was to come from, so the request was not sent.
-            raise ConnectionFailed(error.summary(), fix=error.fix) from error
+        response = yield from send_once(request)
         try:
             answer = read(response, doing, fix=_invoke_fix(response, plan), action=_INVOKE_ACTION)
             new = _new_job_id(answer, doing)
@@ -207,6 +202,10 @@ class BatchEndpoints:
     def page(self, refs: Mapping[str, JobRef], after: Any = None) -> Flow[JobPage]:
         """Ask for one page of an endpoint's jobs, or, for those of several, of the workspace's."""
         return page(self.workspace, refs, after)
+
+    def about(self, plan: Call) -> str:
+        """Return the scoring URI and a digest of what is said; see `traces.digest`."""
+        return f"{plan.scoring_uri} {digest(plan)}"
 
     def traces(self, plan: Call, marker: str, since: float) -> Flow[Traces]:
         """List the jobs that a call may have started; see `traces.traces`."""

@@ -7,6 +7,8 @@ inputs.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -31,6 +33,10 @@ from airflow_batch_provider.services.azure_ml.listing import (
 from airflow_batch_provider.services.azure_ml.workspace import Workspace
 
 _DOING = "listing the endpoint's jobs"
+_ASSET = re.compile(
+    r"(?i)(?:^azureml:|/data/)(?P<name>[^/:@]+)(?:@.+|/(?:versions/)?labels/.+|(?::|/versions/)(?P<version>[^/]+))$"
+)
+"""Either form of an asset's URI, its version only where that is no label."""
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -132,21 +138,38 @@ def _alike(row: dict[str, Any], call: Call) -> bool:
     )
 
 
+def digest(call: Call) -> str:
+    """Return a digest of what jobs are compared with: deployment, inputs and outputs, without signatures."""
+    said = call.order.properties
+    data = [sorted(map(_data, said.get(key, {}).values())) for key in ("InputData", "OutputData")]
+    text = json.dumps([call.order.deployment_name, *data])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _agree(told: Iterable[Any], said: Iterable[Any]) -> bool:
-    return sorted(map(_data, told)) == sorted(map(_data, said))
+    theirs, ours = sorted(map(_data, told)), sorted(map(_data, said))
+    return len(theirs) == len(ours) and all(
+        one == other and not (version and wanted and version != wanted)
+        for (one, version), (other, wanted) in zip(theirs, ours, strict=True)
+    )
 
 
-def _data(item: dict[str, Any]) -> str:
-    """Return what an input or output is, in a form in which the service's way of writing it is the same."""
+def _data(item: dict[str, Any]) -> tuple[str, str]:
+    """Return what an input or output is, in a form in which the service's way of writing it is the same.
+
+    Besides, the version of an asset, if it is told: the service may answer a label with the version that it
+    stands for.
+    """
     folded = {key.lower(): value for key, value in item.items()}
     if "value" in folded:
-        return f"literal {str(folded['value']).lower()}"
+        return f"literal {str(folded['value']).lower()}", ""
     text = str(folded.get("uri") or "").partition("?")[0].rstrip("/")
     try:
         uri = uris.parse(text, "uri")
     except InvalidInput:
-        return text
+        return text, ""
     if uri.kind == "datastore":
-        return f"datastore {uri.datastore.lower()} {uri.path.strip('/')}"
-    # The service may answer a label or a short name with the version that it stands for.
-    return "asset" if uri.kind == "asset" else text
+        return f"datastore {uri.datastore.lower()} {uri.path.strip('/')}", ""
+    if uri.kind == "asset" and (named := _ASSET.search(uri.text)):
+        return f"asset {named['name'].lower()}", named["version"] or ""
+    return text, ""

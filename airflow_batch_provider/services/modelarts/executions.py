@@ -14,7 +14,7 @@ from typing import Any
 
 from airflow_batch_provider.answers import inner, need, rows
 from airflow_batch_provider.errors import AnswerLost, InvalidInput, ServiceUnavailable, UnexpectedAnswer
-from airflow_batch_provider.flow import Flow, send
+from airflow_batch_provider.flow import Flow, send_once
 from airflow_batch_provider.jobs import Job, JobRef, Log, Trace, Traces
 from airflow_batch_provider.pages import Listed
 from airflow_batch_provider.services.modelarts import parameters as typed
@@ -22,7 +22,7 @@ from airflow_batch_provider.services.modelarts import steps
 from airflow_batch_provider.services.modelarts.acting import Actions
 from airflow_batch_provider.services.modelarts.answers import read
 from airflow_batch_provider.services.modelarts.asking import SERVICE, path_of
-from airflow_batch_provider.services.modelarts.likeness import alike
+from airflow_batch_provider.services.modelarts.likeness import alike, digest
 from airflow_batch_provider.services.modelarts.logs import last_log_lines, tell_logs
 from airflow_batch_provider.services.modelarts.project import Project, uuid
 from airflow_batch_provider.services.modelarts.refs import PREFIX, overridden, resolve
@@ -122,7 +122,7 @@ class ModelArtsWorkflows(Actions):
         body = {**plan.body, "labels": [*plan.body.get("labels", []), marker]} if marker else plan.body
         submitted_at = self.now()
         request = plan.project.ask("POST", plan.workflow_id, "executions", body=body)
-        response = yield from send(request, repeatable=False)
+        response = yield from send_once(request)
         try:
             answer = read(response, doing, action="execute")
             execution_id = _execution_id(need(answer, doing, "execution_id"))
@@ -156,6 +156,10 @@ class ModelArtsWorkflows(Actions):
     def candidates(self, plan: Call, marker: str) -> Flow[list[tuple[JobRef, Job]]]:
         """Return the executions that carry a marker: none, one, or after a mishap several."""
         return self.list(plan.workflow_id, label=marker, on_waiting_inputs=plan.on_waiting_inputs)
+
+    def about(self, plan: Call) -> str:
+        """Return the workflow and a digest of what jobs are compared with; see `likeness.digest`."""
+        return f"{plan.project.region}/{plan.project.id}/{plan.workflow_id} {digest(plan.body)}"
 
     def traces(self, plan: Call, marker: str, since: float) -> Flow[Traces]:
         """List the executions that a call may have started.

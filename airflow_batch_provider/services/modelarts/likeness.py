@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,16 @@ def alike(execution: dict[str, Any], body: Mapping[str, Any]) -> bool:
     """
     texts = all(not execution.get(key) or execution[key] == body[key] for key in _TEXTS if body.get(key))
     return texts and all(_agree(execution, body, key) for key in ("parameters", "data_requirements"))
+
+
+def digest(body: Mapping[str, Any]) -> str:
+    """Return a digest of what `alike` compares with an execution."""
+    values = [
+        sorted((str(row.get("name")), _said(row)) for row in body.get(key, ()))
+        for key in ("parameters", "data_requirements")
+    ]
+    text = json.dumps([*(body.get(key) for key in _TEXTS), *values])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _agree(execution: dict[str, Any], body: Mapping[str, Any], key: str) -> bool:

@@ -15,6 +15,7 @@ from airflow_batch_provider.answers import inner, rows
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.services.modelarts import obs
 from airflow_batch_provider.services.modelarts.names import check_name, unknown
+from airflow_batch_provider.services.modelarts.project import uuid
 from airflow_batch_provider.services.modelarts.refs import (
     CONSUMPTIONS,
     NAMED,
@@ -59,6 +60,8 @@ def _one_mode(body: dict[str, Any]) -> None:
             fix="Give exactly one: steps for a new workflow, source_workflow_id for a copy, "
             "gallery_subscription for one from AI Gallery.",
         )
+    if source := body.get("source_workflow_id"):
+        uuid("workflow.source_workflow_id", source)
     subscription = body.get("gallery_subscription")
     if subscription and not subscription.get("content_id"):
         raise InvalidInput(

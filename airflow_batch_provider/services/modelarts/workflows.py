@@ -70,6 +70,13 @@ class Workflows:
         try:
             answer = read(response, doing, action="create")
             need(answer, doing, "workflow_id")
+        except NotFound as error:
+            if source := order.body.get("source_workflow_id"):
+                error.fix = (
+                    f"Check source_workflow_id {source!r}: the workflow was deleted, or is of another "
+                    "project or region."
+                )
+            raise
         except (ServiceUnavailable, UnexpectedAnswer) as error:
             raise AnswerLost(
                 f"{error.message} [HTTP {response.status_code}]",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from contextlib import suppress
 from dataclasses import replace
 
@@ -403,6 +404,24 @@ def test_no_secret_of_a_resource_is_kept():
         assert operation.done
         assert "hush" not in str(operation.to_dict())
         assert operation.resource["properties"]["environmentVariables"] == {"KEY": "***"}
+
+
+@pytest.mark.parametrize("told", [None, "hush-hush"], ids=["not told", "told"])
+def test_a_password_is_neither_compared_where_it_is_not_told_nor_shown(told):
+    """The service takes a cluster's password and does not tell it: that is no difference, and no message."""
+    login = {"adminUserName": "me", "adminUserPassword": "hush"}
+    extra = {"properties": {"userAccountCredentials": login}}
+    wanted = compute("cpu", vm_size="S", max_nodes=1, location="westus2", extra_properties=extra)
+    found = json.loads(json.dumps(wanted.body))
+    found["properties"]["properties"]["userAccountCredentials"]["adminUserPassword"] = told
+    played = ensured(wanted, ok(found))
+
+    if told is None:
+        assert played.returned.action == "unchanged"
+        return
+    assert isinstance(played.raised, Conflict)
+    assert "adminUserPassword" in str(played.raised)
+    assert "hush" not in str(played.raised)
 
 
 def test_the_workspace_tells_the_region():

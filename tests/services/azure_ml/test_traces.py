@@ -185,6 +185,7 @@ def data(uri, kind="UriFolder"):
 
 
 LONG = "azureml://subscriptions/S/resourceGroups/G/workspaces/W/datastores/Store/paths/in/x/"
+ASSET = "azureml://locations/westus2/workspaces/W/data/{}/versions/"
 ALIKE = [
     ({"input": MNIST}, {"inputData": data(MNIST + "/")}, True),
     ({"input": MNIST}, {"inputData": data(MNIST + "2")}, False),
@@ -192,6 +193,11 @@ ALIKE = [
     ({"input": "azureml://datastores/store/paths/in/x"}, {"inputData": data(LONG)}, True),
     ({"input": "azureml://datastores/store/paths/in/y"}, {"inputData": data(LONG)}, False),
     ({"input": "azureml:mnist@latest"}, {"inputData": data("azureml:mnist:7")}, True),
+    ({"input": "azureml:mnist@latest"}, {"inputData": data(ASSET.format("mnist") + "7")}, True),
+    ({"input": "azureml:mnist:7"}, {"inputData": data(ASSET.format("mnist") + "labels/latest")}, True),
+    ({"input": "azureml:mnist:7"}, {"inputData": data("azureml:mnist:8")}, False),
+    ({"input": "azureml:mnist@latest"}, {"inputData": data("azureml:letters:7")}, False),
+    ({"input": "azureml:mnist:7"}, {"inputData": data(ASSET.format("letters") + "7")}, False),
     ({"input": "azureml:mnist@latest"}, {"inputData": data(MNIST)}, False),
     ({"input": MNIST}, {"inputData": data("?")}, False),
     ({"input": MNIST}, {"inputData": None}, True),
@@ -223,6 +229,23 @@ def test_a_job_is_alike_unless_something_speaks_against_it(said, told, alike):
     (trace,) = look([page(row(**told)), page()], **said).returned.found
 
     assert trace.alike is alike
+
+
+def test_what_is_recorded_of_a_call_tells_different_ones_apart_and_holds_no_signature():
+    """The endpoint, and a digest of what jobs are compared with."""
+    told = [
+        BATCH.about(call(**said))
+        for said in (
+            {},
+            {"input": f"{MNIST}?sv=1&sig=secret"},
+            {"input": MNIST + "2"},
+            {"deployment_name": "blue"},
+        )
+    ]
+
+    assert told[0] == told[1]
+    assert len(set(told)) == 3
+    assert all(one.startswith(f"{SCORING_URI} ") for one in told)
 
 
 OURS_ID, THEIRS_ID = "11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"

@@ -309,6 +309,11 @@ REFUSED = {
         "workflow: steps and",
         "one",
     ),
+    "a copy of what is no id": (
+        {"name": "c", "source_workflow_id": "digits"},
+        "workflow.source_workflow_id is 'digits', which is not an id",
+        "Give a UUID",
+    ),
     "gallery without content": (
         {"name": "g", "gallery_subscription": {"version_id": "v"}},
         "workflow.gallery_subscription is {'version_id': 'v'}, which lacks content_id.",

@@ -27,6 +27,16 @@ def ids(count, start=0):
     return [f"46c682b6-0310-4774-9c8e-{number:012x}" for number in range(start, start + count)]
 
 
+def test_what_is_recorded_of_a_call_tells_different_ones_apart():
+    """The workflow, and a digest of what executions are compared with; labels are not."""
+    bodies = [{}, {"labels": ["x"]}, {"name": "e"}, {"parameters": [{"name": "p", "value": 1}]}]
+    told = [SERVICE.about(Call(PROJECT, WORKFLOW_ID, "digits", body)) for body in bodies]
+
+    assert told[0] == told[1]
+    assert len(set(told)) == 3
+    assert all(WORKFLOW_ID in one.partition(" ")[0] for one in told)
+
+
 def test_the_label_is_asked_for_first():
     """An execution that carries the marker ends the search with one request, however old it is."""
     played = play(SERVICE.traces(CALL, MARKER, 9e9), [items(execution("running", labels=["x", MARKER]))])

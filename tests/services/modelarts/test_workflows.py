@@ -40,6 +40,7 @@ WORKFLOWS = Workflows(PROJECT)
 IN_WORKSPACE = Workflows(Project(PROJECT.endpoints, "cn-north-4", "p1", "7"))
 ORDER = definition(EXAMPLE)
 ROW = {"name": ORDER.name, "workflow_id": WORKFLOW_ID}
+GONE_400 = refused(400, "ModelArts.7512")
 RENDERED = "Did a template render to nothing?"
 
 
@@ -55,6 +56,15 @@ def test_a_workflow_is_created_in_the_connections_workspace():
 
     assert (created.body["workspace_id"], named.body["workspace_id"]) == ("7", "0")
     assert listed.requests[0].url.params["workspace_id"] == "7"
+
+
+def test_a_copy_of_what_is_not_there_names_the_field():
+    """The service tells of a workflow; which argument named it, it does not know."""
+    copied = play(WORKFLOWS.create(definition({"name": "a", "source_workflow_id": WORKFLOW_ID})), [GONE_400])
+    other = play(WORKFLOWS.create(ORDER), [GONE_400])
+
+    assert f"Check source_workflow_id '{WORKFLOW_ID}'" in str(copied.raised)
+    assert "source_workflow_id" not in str(other.raised)
 
 
 @pytest.mark.parametrize("lost", [httpx.ReadTimeout("x"), refused(500, "x"), HTML, ok({}, 201)])

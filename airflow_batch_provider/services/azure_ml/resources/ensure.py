@@ -145,7 +145,7 @@ def _check_changeable(resource: Resource, found: dict[str, Any], changed: tuple[
     fixed = next((place for place in changed if resource.is_fixed(place)), None)
     if fixed is None:
         return
-    here, there = _at(resource.body, fixed), _at(found, fixed)
+    here, there = _at(presentable(resource.body), fixed), _at(presentable(found), fixed)
     versioned = "versions" in resource.path
     raise Conflict(
         f"There is {resource.label} already, and it differs in {fixed}, which cannot be changed: it is "

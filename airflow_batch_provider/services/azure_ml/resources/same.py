@@ -15,6 +15,7 @@ from typing import Any
 
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.services.azure_ml import uris
+from airflow_batch_provider.services.azure_ml.presentable import is_write_only
 from airflow_batch_provider.services.azure_ml.workspace import Workspace
 
 _WORDS = frozenset(
@@ -51,6 +52,8 @@ def _walk(place: str, wanted: Any, found: Any, workspace: Workspace) -> Iterator
 
 
 def _same(key: str, wanted: Any, found: Any, workspace: Workspace) -> bool:
+    if is_write_only(key) and (_is_nothing(found) or found == "***"):
+        return True
     if _is_nothing(wanted) or _is_nothing(found):
         return _is_nothing(wanted) and _is_nothing(found)
     if isinstance(wanted, list) and isinstance(found, list):
