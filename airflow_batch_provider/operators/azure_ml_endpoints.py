@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.masking import Covered
 from airflow_batch_provider.operators.azure_ml_resources import (
     COMMON,
@@ -223,6 +224,8 @@ class AzureMLCreateBatchDeploymentOperator(AzureMLCreateOperator):
         self.output_action = output_action
         self.output_file_name = output_file_name
         self.logging_level = logging_level
+        if not isinstance(set_default, bool):
+            raise InvalidInput(f"set_default is {set_default!r}.", fix="Give True or False.")
         self.set_default = set_default
         self.location = location
         self.description = description

@@ -75,6 +75,12 @@ LITERALS = {
         "settings: a deployment of a model does not take it",
     ),
     "no compute": (AzureMLCreateBatchDeploymentOperator, {"compute": None}, "compute is None"),
+    "default or not": (
+        AzureMLCreateBatchDeploymentOperator,
+        {"set_default": "maybe"},
+        "set_default is 'maybe'",
+    ),
+    "subnet": (AzureMLCreateComputeOperator, {"subnet_id": "default"}, "subnet_id is 'default'"),
 }
 
 

@@ -68,7 +68,7 @@ def compute(
             {"maxNodeCount": most, "minNodeCount": least, "nodeIdleTimeBeforeScaleDown": idle}
         ),
         "remoteLoginPortPublicAccess": fields.option("remote_login", remote_login, _LOGINS),
-        "subnet": None if subnet_id is None else {"id": fields.text("subnet_id", subnet_id)},
+        "subnet": None if subnet_id is None else {"id": fields.subnet_id("subnet_id", subnet_id)},
     }
     properties = {
         "computeType": "AmlCompute",

@@ -16,6 +16,9 @@ _ASSET = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 _DATA_VERSION = 30
 _DURATION = re.compile(r"P(?=[0-9T])([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+S)?)?")
 _UNFIT = re.compile(r"[\ud800-\udfff]")
+_SUBNET = re.compile(
+    r"(?i)/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/virtualNetworks/[^/]+/subnets/[^/]+"
+)
 _INT64 = 2**63
 
 
@@ -43,6 +46,15 @@ def compute_name(field: str, value: Any) -> str:
     Source: Azure's naming rules for resources, which give other kinds of compute other lengths.
     """
     return _matching(field, value, _NAME, _NAME_FIX)
+
+
+def subnet_id(field: str, value: Any) -> str:
+    """Return the ARM id of a subnet."""
+    fix = (
+        "Give its ARM id: /subscriptions/…/resourceGroups/…/providers/Microsoft.Network/virtualNetworks/…/"
+        "subnets/…."
+    )
+    return _matching(field, value, _SUBNET, fix)
 
 
 def asset_name(field: str, value: Any) -> str:
