@@ -33,8 +33,8 @@ class RecordStore(Protocol):
     def save(self, record: Mapping[str, Any]) -> None:
         """Keep *record*; when this returns, it survives the death of the process."""
 
-    def alone(self) -> bool:
-        """Say whether no other task instance can be submitting the same now."""
+    def alone(self, *, ever: bool = False) -> bool:
+        """Say whether no other task instance can be submitting the same now, or can *ever* have done so."""
 
 
 class AsyncRecordStore(Protocol):
@@ -46,8 +46,8 @@ class AsyncRecordStore(Protocol):
     async def save(self, record: Mapping[str, Any]) -> None:
         """Keep *record*; when this returns, it survives the death of the process."""
 
-    async def alone(self) -> bool:
-        """Say whether no other task instance can be submitting the same now."""
+    async def alone(self, *, ever: bool = False) -> bool:
+        """Say whether no other task instance can be submitting the same now, or can *ever* have done so."""
 
 
 class AsyncSender(Protocol):
@@ -100,7 +100,7 @@ def run(
             _kept(store).save(step.record)
             return None
         if isinstance(step, Alone):
-            return _kept(store).alone()
+            return _kept(store).alone(ever=step.ever)
         return client.send(step)
 
     with closing(flow):
@@ -131,7 +131,7 @@ async def arun(
         if isinstance(step, Save):
             await _kept(store).save(step.record)
             return None
-        return await _kept(store).alone()
+        return await _kept(store).alone(ever=step.ever)
 
     gate = _gate(client)
     with closing(flow):

@@ -58,7 +58,13 @@ class Save:
 
 @dataclass(frozen=True)
 class Alone:
-    """Ask the record store whether no other task instance can be submitting the same; answered by a bool."""
+    """Ask the record store whether no other task instance can be submitting the same; answered by a bool.
+
+    Args:
+        ever: Or can have submitted it before, and ended since.
+    """
+
+    ever: bool = False
 
 
 Step: TypeAlias = httpx.Request | Pause | Load | Save | Alone
@@ -132,9 +138,9 @@ def save(record: Mapping[str, Any]) -> Flow[None]:
     yield Save(record)
 
 
-def alone() -> Flow[bool]:
-    """Say whether no other task instance can be submitting the same."""
-    answer: bool = yield Alone()
+def alone(*, ever: bool = False) -> Flow[bool]:
+    """Say whether no other task instance can be submitting the same, or with *ever* can have submitted it."""
+    answer: bool = yield Alone(ever)
     return answer
 
 

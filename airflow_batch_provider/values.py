@@ -12,6 +12,8 @@ from airflow_batch_provider.errors import InvalidInput, redact
 
 _SHOWN = 200
 RENDERED = "Did a template render to nothing?"
+EVERY_RUN = ["queued", "running", "success", "failed"]
+"""The states that a run of a DAG can have."""
 
 
 def is_nothing(value: Any) -> bool:

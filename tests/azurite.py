@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import fcntl
 import hashlib
 import hmac
 import json
@@ -43,6 +44,13 @@ def installed() -> Path:
     """Return Azurite's main file, installed once for all runs."""
     if not shutil.which("node"):
         raise CannotRunError("there is no 'node'; install Node.js 20.")
+    ROOT.parent.mkdir(exist_ok=True)
+    with ROOT.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Tests run in several processes.
+        return _installed()
+
+
+def _installed() -> Path:
     if not is_installed():
         npm = shutil.which("npm")
         if not npm:

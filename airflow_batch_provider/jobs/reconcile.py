@@ -73,7 +73,9 @@ def reconcile(
         return None
     if not alike:
         raise unknown(intent, "The service lists more jobs than can be read.")
-    if same and len(alike) == 1 and _of_the_moment(alike[0], intent) and (yield from alone()):
+    # One that has ended may be of another run, which has ended with it.
+    ended = alike[0].job.state.done
+    if same and len(alike) == 1 and _of_the_moment(alike[0], intent) and (yield from alone(ever=ended)):
         return alike[0]
     ids = ", ".join(trace.ref.id for trace in alike)
     raise unknown(intent, f"Without a marker, each of these may be it or another task's: {ids}.")

@@ -7,6 +7,8 @@ from typing import Any
 
 from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]  # missing in the stub only
 
+from airflow_batch_provider.values import EVERY_RUN
+
 KEY = "airflow_batch_provider.submission"
 """Never renamed: tasks that are running across an upgrade look for it."""
 
@@ -39,10 +41,12 @@ class TaskStateRecords:
             self._on_job(ref)
         self._accessor.set(KEY, dict(record), retention=NEVER_EXPIRE)
 
-    def alone(self) -> bool:
-        """Say whether no mapped sibling and no other run of the DAG can be submitting the same."""
+    def alone(self, *, ever: bool = False) -> bool:
+        """Say whether no mapped sibling and no other run of the DAG can have it, with *ever* no earlier one."""
         instance = self._instance
         if instance.map_index not in (-1, None):
             return False
-        running: int = instance.get_dr_count(dag_id=instance.dag_id, states=["running"])
+        running: int = instance.get_dr_count(
+            dag_id=instance.dag_id, states=EVERY_RUN if ever else ["running"]
+        )
         return running <= 1

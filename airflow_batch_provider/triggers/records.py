@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from airflow_batch_provider.bounds import bounded
+from airflow_batch_provider.values import EVERY_RUN
 
 T = TypeVar("T")
 
@@ -46,14 +47,15 @@ class XComRecords:
 
         await _soon(XCom.aset(KEY, dict(record), **self._place))
 
-    async def alone(self) -> bool:
-        """Say whether no mapped sibling and no other run of the DAG can be submitting the same."""
+    async def alone(self, *, ever: bool = False) -> bool:
+        """Say whether no mapped sibling and no other run of the DAG can have it, with *ever* no earlier one."""
         from airflow.sdk.execution_time.comms import DRCount, GetDRCount
         from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
         if self._instance.map_index not in (-1, None):
             return False
-        wanted = GetDRCount(dag_id=self._instance.dag_id, states=["running"])
+        states = EVERY_RUN if ever else ["running"]
+        wanted = GetDRCount(dag_id=self._instance.dag_id, states=states)
         answer = await _soon(SUPERVISOR_COMMS.asend(wanted))
         return isinstance(answer, DRCount) and answer.count <= 1
 

@@ -17,7 +17,7 @@ class _Store(Protocol):
 
     async def save(self, record: Mapping[str, Any]) -> None: ...
 
-    async def alone(self) -> bool: ...
+    async def alone(self, *, ever: bool = False) -> bool: ...
 
 
 class TryRecords:
@@ -82,9 +82,9 @@ class TryRecords:
         await self._store.save(kept)
         self._kept = kept
 
-    async def alone(self) -> bool:
+    async def alone(self, *, ever: bool = False) -> bool:
         """Say whether no other task instance can be submitting the same now."""
-        return await self._store.alone()
+        return await self._store.alone(ever=ever)
 
     async def take(self, ref: JobRef) -> None:
         """Keep that this try has a job."""

@@ -171,7 +171,7 @@ class _Counting(Airflow):
     async def _answer(self, message: Any) -> Any:
         if isinstance(message, comms.GetDRCount):
             runs = [one for one in self._scheduler.tasks.values() if one.dag_id == message.dag_id]
-            return comms.DRCount(count=sum(not one.ended for one in runs))
+            return comms.DRCount(count=sum("success" in message.states or not one.ended for one in runs))
         return await super()._answer(message)
 
 

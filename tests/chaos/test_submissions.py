@@ -61,7 +61,7 @@ class InWorker(Task):
     async def save(self, record):
         self.record = json.dumps(record)
 
-    async def alone(self):
+    async def alone(self, *, ever=False):
         return self.identity.map_index == -1
 
     async def run(self, hook, client, order):

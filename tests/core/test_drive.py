@@ -32,8 +32,8 @@ class Store:
         self.log.append("save")
         self.record = dict(record)
 
-    def alone(self):
-        self.log.append("alone")
+    def alone(self, *, ever=False):
+        self.log.append("ever alone" if ever else "alone")
         return False
 
 
@@ -58,9 +58,9 @@ class AsyncStore:
         await asyncio.sleep(0)
         self.store.save(record)
 
-    async def alone(self):
+    async def alone(self, *, ever=False):
         await asyncio.sleep(0)
-        return self.store.alone()
+        return self.store.alone(ever=ever)
 
 
 def blocking(flow, answer=None, store=None, slept=None):
@@ -187,7 +187,8 @@ def test_the_store_says_whether_the_task_is_alone(drive):
     store = Store()
 
     assert drive(alone(), store=store) is False
-    assert store.log == ["alone"]
+    assert drive(alone(ever=True), store=store) is False
+    assert store.log == ["alone", "ever alone"]
 
 
 def test_by_default_pauses_really_pass(drive):

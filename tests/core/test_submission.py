@@ -219,6 +219,7 @@ class World:
         self.jobs, self.markers, self.record, self.clock = {}, [], None, Clock(NOW)
         self.refs = {}
         self.keeps_markers = self.alone = self.complete = self.alike = True
+        self.earlier_runs = False
         self.lag = 0.0
         self.trouble = {}  # Step -> what goes wrong at it, after its effect if it is a pair.
 
@@ -253,7 +254,9 @@ class World:
         if isinstance(step, Save):
             self.record = json.loads(json.dumps(step.record))
             return None
-        return self.alone if isinstance(step, Alone) else self.record
+        if isinstance(step, Alone):
+            return self.alone and not (step.ever and self.earlier_runs)
+        return self.record
 
     def start(self, job_id, marker):
         self.jobs[job_id] = Job("azure_ml", job_id, state=RUNNING, status="Running")
@@ -536,6 +539,18 @@ def test_without_a_marker_only_the_one_job_is_adopted_that_nobody_else_can_have(
     if end == "adopts":
         assert world.record["ref"]["id"] == "job-1"
         assert world.record["ref"]["marker"] == marker_of(TASK, 1)
+
+
+def test_a_job_without_a_marker_that_has_ended_is_not_adopted(world):
+    """It may be that of another run of the DAG, which has ended with it; not if there never was one."""
+    world.keeps_markers = False
+    world.run(crash_after=4)
+    world.end("job-1", SUCCEEDED)
+    world.earlier_runs = True
+
+    assert carry_on(world, {}) == "does not know"
+    world.earlier_runs = False
+    assert carry_on(world, {}) == "adopts"
 
 
 @pytest.mark.parametrize(("facts", "end"), NOTHING.values(), ids=NOTHING)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from airflow.sdk._shared.secrets_masker import redact
+from airflow.sdk._shared.secrets_masker import redact, reset_secrets_masker
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_batch_provider.emulator.server import Emulator
@@ -171,6 +171,12 @@ def meanwhile():
         thread.join(PATIENCE)
         assert not thread.is_alive()
     assert not problems, problems
+
+
+@pytest.fixture(autouse=True)
+def nothing_masked_yet() -> None:
+    """Have Airflow forget what tests before have had it mask: it would mask the same words here."""
+    reset_secrets_masker()
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import fcntl
 import json
 import os
 import re
@@ -39,6 +40,13 @@ def missing(why: str) -> None:
 
 def installed() -> Path:
     """Return the Python that has moto, installed once for all runs: its dependencies do not fit Airflow's."""
+    ROOT.parent.mkdir(exist_ok=True)
+    with ROOT.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Tests run in several processes.
+        return _installed()
+
+
+def _installed() -> Path:
     pins = ROOT / REQUIREMENTS.name
     if pins.is_file() and pins.read_text() == REQUIREMENTS.read_text():
         return PYTHON
