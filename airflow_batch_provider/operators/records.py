@@ -42,7 +42,7 @@ class TaskStateRecords:
         self._accessor.set(KEY, dict(record), retention=NEVER_EXPIRE)
 
     def alone(self, *, ever: bool = False) -> bool:
-        """Say whether no mapped sibling and no other run of the DAG can have it, with *ever* no earlier one."""
+        """Say whether no mapped sibling and no other run of the DAG can have it; *ever*: no earlier one."""
         instance = self._instance
         if instance.map_index not in (-1, None):
             return False

@@ -48,7 +48,7 @@ class XComRecords:
         await _soon(XCom.aset(KEY, dict(record), **self._place))
 
     async def alone(self, *, ever: bool = False) -> bool:
-        """Say whether no mapped sibling and no other run of the DAG can have it, with *ever* no earlier one."""
+        """Say whether no mapped sibling and no other run of the DAG can have it; *ever*: no earlier one."""
         from airflow.sdk.execution_time.comms import DRCount, GetDRCount
         from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
