@@ -216,12 +216,25 @@ class BatchOperator(ToldLineage, Cancels, NamedTemplates, BaseOperator):
 
         return submit_once(hook.service, order, task, self._policy())
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
-        """Go on when the trigger has an outcome. Everything is taken from the event."""
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any], ref: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Go on when the trigger has an outcome. Everything is taken from the event.
+
+        Args:
+            context: Airflow's.
+            event: What `triggers.jobs.JobTrigger` yields.
+            ref: The job that the task has deferred for, see `jobs.JobRef.to_dict`.
+        """
         from airflow_batch_provider.errors import JobTimedOut
         from airflow_batch_provider.jobs import Job, JobRef
         from airflow_batch_provider.triggers.jobs import error_in
 
+        if ref and ref["id"] != event["ref"]["id"]:
+            # SQLite gives a deleted trigger's id to the next one, so Airflow may take the trigger of a try
+            # that was cleared for this one's.
+            self.log.warning("Waiting on for job %s: that was the end of %s.", ref["id"], event["ref"]["id"])
+            self._defer(context, JobRef.from_dict(ref))
         self._know(JobRef.from_dict(event["ref"]))
         for line in event["history"]:
             self.log.info("While deferred: %s", line)
@@ -352,7 +365,8 @@ class BatchOperator(ToldLineage, Cancels, NamedTemplates, BaseOperator):
         )
 
     def _defer(self, context: Context, ref: JobRef) -> NoReturn:
-        self.defer(trigger=self._trigger(context, ref), method_name="execute_complete")
+        told = {"ref": ref.to_dict()}
+        self.defer(trigger=self._trigger(context, ref), method_name="execute_complete", kwargs=told)
 
     def _rehearse(self, context: Context) -> None:
         """Build and serialise the trigger: what fails after the submission would leave a job alone."""

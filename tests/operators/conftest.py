@@ -265,7 +265,7 @@ class Task:
                 event = self._trigger(deferred)
                 # The worker that goes on is another process with another operator.
                 method = getattr(copy(operator), deferred.method_name)
-                go_on = partial(method, event=event)
+                go_on = partial(method, event=event, **deferred.kwargs or {})
 
     def _trigger(self, deferred: TaskDeferred) -> Mapping[str, Any]:
         _, kwargs = deferred.trigger.serialize()

@@ -207,6 +207,22 @@ def test_a_deferral_that_times_out_cancels_the_job(emulator, task, deferred, can
         assert emulator.job(deferred)["status"] not in ENDING
 
 
+def test_the_end_of_another_tries_job_is_not_its_own(emulator, task):
+    """Where Airflow hands over the event of a cleared try's trigger, the task waits on for its own job."""
+    scoring = operator(deferrable=True)
+    with pytest.raises(TaskDeferred) as first:
+        scoring.execute(task.context())
+    event = {"ref": {**first.value.kwargs["ref"], "id": "another"}, "history": [], "outcome": "done"}
+
+    with pytest.raises(TaskDeferred) as second:
+        operator(deferrable=True).resume_execution(
+            "execute_complete", {**first.value.kwargs, "event": event}, task.context()
+        )
+
+    assert second.value.kwargs == first.value.kwargs
+    assert second.value.trigger.serialize() == first.value.trigger.serialize()
+
+
 def test_a_trigger_that_fails_leaves_the_job(emulator, task, deferred):
     """A surprise in the triggerer is not the user's word; a retry takes the job up."""
     error = resumed(operator(), task, error="Trigger failure", traceback=["boom"])
