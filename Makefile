@@ -43,7 +43,8 @@ test: $(VENV)/.dev fresh ## Run every test, then require 100 % branch coverage o
 	$(python) -m coverage report
 
 chaos: $(VENV)/.dev fresh ## For each service, kill every process at every point, and submit a thousand jobs while a fifth of all goes wrong
-	CHAOS=1 CHAOS_SUBMISSIONS=1000 CHAOS_SEED=random $(python) -m pytest -s tests/chaos tests/e2e/test_durable.py tests/e2e/test_worker_free.py tests/e2e/test_boundaries.py
+	CHAOS=1 CHAOS_SUBMISSIONS=1000 CHAOS_SEED=random $(python) -m pytest -s tests/chaos
+	CHAOS=1 $(python) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder tests/e2e/test_durable.py tests/e2e/test_worker_free.py tests/e2e/test_boundaries.py
 
 conformance: $(VENV)/.demo fresh ## Let the vendors' own clients work against the emulator, each in an environment of its own
 	$(python) conformance $(CLIENT)

@@ -193,12 +193,13 @@ class Trace:
         ref: Its reference. ``marker`` is the one that the service kept, or empty; ``submitted_at`` is the
             service's time of creation, or 0.
         job: As the list describes it.
-        alike: Whether it may have been started by the plan that was compared with: same inputs and outputs.
+        alike: Whether it may have been started by the plan that was compared with: same inputs and outputs;
+            ``None`` if that cannot be said.
     """
 
     ref: JobRef
     job: Job
-    alike: bool
+    alike: bool | None
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,11 @@ def reconcile(
         return None
     if not alike:
         raise unknown(intent, "The service lists more jobs than can be read.")
-    # One that has ended may be of another run, which has ended with it.
-    ended = alike[0].job.state.done
-    if same and len(alike) == 1 and _of_the_moment(alike[0], intent) and (yield from alone(ever=ended)):
-        return alike[0]
+    # Not alone ever: one that has ended may be of another run, which has ended with it.
+    one, *more = alike
+    likely = same and one.alike and not more and _of_the_moment(one, intent)
+    if likely and (yield from alone(ever=one.job.state.done)):
+        return one
     ids = ", ".join(trace.ref.id for trace in alike)
     raise unknown(intent, f"Without a marker, each of these may be it or another task's: {ids}.")
 
@@ -92,7 +93,7 @@ def marked(traces: Traces, marker: str, since: float = 0.0) -> Trace | None:
 
 
 def _may_be(trace: Trace, intent: Submission, since: float, *, compared: bool) -> bool:
-    if (compared and not trace.alike) or trace.ref.marker or trace.ref.id in intent.past:
+    if (compared and trace.alike is False) or trace.ref.marker or trace.ref.id in intent.past:
         return False
     at = trace.ref.submitted_at
     return not at or since <= at <= intent.sent_at + REQUEST_SECONDS + _SKEW_SECONDS

@@ -70,4 +70,4 @@ def check(tasks, service, emulator, seconds):
     assert len(jobs) >= len(tasks) - len(unknown)
     # Of a twin without a marker it cannot be known whose job is whose.
     assert len([task for task in unknown if not task.is_twin]) <= len(tasks) // 200
-    assert len(unknown) <= max(TWINS // 2, len(tasks) // 100)
+    assert len(unknown) < max(TWINS // 2, len(tasks) / 100)

@@ -505,6 +505,7 @@ UNMARKED = {
     "another one somewhat before": ({"strangers": [("other", NOW - 299, "")]}, "does not know"),
     "another one of no time": ({"strangers": [("other", 0, "")]}, "does not know"),
     "a list that is cut": ({"complete": False}, "adopts"),
+    "one of which it cannot be said": ({"alike": None}, "does not know"),
 }
 NOTHING = {
     "nothing": ({}, "submits"),
@@ -513,12 +514,13 @@ NOTHING = {
     "one somewhat before": ({"strangers": [("other", NOW - 61, "")]}, "does not know"),
     "one somewhat after": ({"strangers": [("other", NOW + 181, "")]}, "does not know"),
     "a list that is cut": ({"complete": False}, "does not know"),
+    "one of which it cannot be said": ({"alike": None, "strangers": [("other", NOW, "")]}, "does not know"),
 }
 
 
 def carry_on(world, facts, task=RETRY, policy=None):
-    for name in ("alone", "complete"):
-        setattr(world, name, facts.get(name, True))
+    for name in ("alone", "complete", "alike"):
+        setattr(world, name, facts.get(name, getattr(world, name)))
     for stranger in facts.get("strangers", ()):
         world.stranger(*stranger)
     world.clock.now += 3600

@@ -61,35 +61,43 @@ ON_A_WORKER = [point for point in POINTS if point not in ("deferral", "resumptio
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 @pytest.mark.parametrize("effect", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("whole", [False, True], ids=["process", "worker"])
+@pytest.mark.parametrize("victim", ["process", "worker", "scheduler"])
 @pytest.mark.parametrize(
     ("waits", "point"),
     [("in_worker", point) for point in ON_A_WORKER] + [("deferred", point) for point in POINTS],
 )
-def test_killed_at(airflow, emulator, gate, service, waits, *, point, whole, effect):
-    """Before or after the effect of each request to Airflow: the task's process, or its supervisor, too."""
+def test_killed_at(airflow, emulator, gate, service, waits, *, point, victim, effect):
+    """Before or after the effect of each request to Airflow.
+
+    The task's process; its supervisor, too; or the scheduler, with all workers of its executor.
+    """
     resumes = point == "resumption"
-    if resumes and whole and not effect:
+    if resumes and victim == "worker" and not effect:
         pytest.skip("Nothing of the task runs yet, and that nobody runs a queued task is Airflow's to find")
     # A supervisor of the test before may still say its last word, which the gate would take for this one's.
     until(lambda: airflow.worker_pids() == [], 60, "the end of all processes that execute tasks")
     if not resumes:
         gate.hold(POINTS[point], effect=effect)
-    name = f"{waits}-{point}-{'worker' if whole else 'process'}-{'after' if effect else 'before'}"
+    name = f"{waits}-{point}-{victim}-{'after' if effect else 'before'}"
     run = Run(airflow, emulator, f"durable_{waits}", name, service=service)
     if resumes:
         run.wait_for("deferred")
         gate.hold(POINTS[point], effect=effect)
     gate.wait(60)
-    kill(airflow, whole=whole)
+    kill(airflow, victim)
     gate.open()
+    if victim == "scheduler":
+        airflow.restart("scheduler")
 
     assert run.end()["status"] == service.done
 
 
-def kill(airflow, *, whole):
+def kill(airflow, victim):
     pids = until(airflow.worker_pids, 30, "a process that executes the task")
-    chosen = pids if whole else [pid for pid in pids if not children(pid)]
-    for pid in chosen:
-        os.kill(pid, signal.SIGKILL)
+    chosen = [pid for pid in pids if not children(pid)] if victim == "process" else pids
+    if victim == "scheduler":
+        airflow.kill("scheduler")
+    else:
+        for pid in chosen:
+            os.kill(pid, signal.SIGKILL)
     until(lambda: not any(map(alive, chosen)), 20, "the end of the process")

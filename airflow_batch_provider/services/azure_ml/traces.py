@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from airflow_batch_provider.errors import BatchError, InvalidInput
@@ -62,17 +63,36 @@ def traces(workspace: Workspace, call: Call, marker: str, since: float, caller: 
     except BatchError:
         everything = yield from _of_workspace(workspace, since=since)
         rows = [row for row in everything.rows if marker_in(row) == marker or _may_be_of(row, call)]
-        return Traces(
-            tuple(_trace(workspace, call, row, alike=_by(row, caller)) for row in rows), everything.complete
-        )
-    seen = tuple(
-        _trace(workspace, call, row, alike=_alike(row, call) and _by(row, caller)) for row in found.rows
-    )
-    if any(trace.ref.marker == marker for trace in seen):
-        return Traces(seen, found.complete)
-    by_property = yield from _of_workspace(workspace, properties=f"{MARKER}={marker}")
-    more = tuple(_trace(workspace, call, row, alike=True) for row in by_property.rows)
-    return Traces((*seen, *(trace for trace in more if trace.ref.marker == marker)), found.complete)
+        return Traces(tuple(_untold(workspace, call, row, caller) for row in rows), everything.complete)
+    if not _has(found, marker):
+        by_property = yield from _of_workspace(workspace, properties=f"{MARKER}={marker}")
+        if _has(by_property, marker):
+            more = [row for row in by_property.rows if marker_in(row) == marker]
+        else:
+            found, more = yield from _compared(workspace, call, found, since)
+    else:
+        more = []
+    seen = [_trace(workspace, call, row, _alike(row, call, caller)) for row in found.rows]
+    return Traces((*seen, *(_untold(workspace, call, row, caller) for row in more)), found.complete)
+
+
+def _compared(
+    workspace: Workspace, call: Call, found: Listed, since: float
+) -> Flow[tuple[Listed, list[dict[str, Any]]]]:
+    """Return the data plane's list, and the endpoint's jobs that only Resource Manager lists.
+
+    That list tells no inputs, and may be too long to be read to its end: what it shows keeps a request from
+    being sent again, what it does not show says nothing.
+    """
+
+    def missing() -> list[dict[str, Any]]:
+        known = {row["name"] for row in found.rows}
+        return [row for row in everything.rows if row["name"] not in known and _may_be_of(row, call)]
+
+    everything = yield from _of_workspace(workspace, since=since)
+    if missing():  # Perhaps only younger than the first list.
+        found = yield from listed(call.scoring_uri, "ml", _DOING, since=since)
+    return found, missing()
 
 
 def recent(workspace: Workspace, scoring_uri: str, since: float) -> Flow[Traces]:
@@ -98,7 +118,16 @@ def _of_workspace(workspace: Workspace, *, since: float = 0.0, **query: str) -> 
     return listed(of_workspace(workspace, **query), "arm", "listing the workspace's jobs", since=since)
 
 
-def _trace(workspace: Workspace, call: Call, row: dict[str, Any], *, alike: bool) -> Trace:
+def _has(found: Listed, marker: str) -> bool:
+    return any(marker_in(row) == marker for row in found.rows)
+
+
+def _untold(workspace: Workspace, call: Call, row: dict[str, Any], caller: str) -> Trace:
+    """Return what a row of Resource Manager's list says, which is nothing of inputs and outputs."""
+    return _trace(workspace, call, row, None if _by(row, caller) else False)
+
+
+def _trace(workspace: Workspace, call: Call, row: dict[str, Any], alike: bool | None) -> Trace:
     ref = reference(
         workspace, call, str(row["name"]), marker=marker_in(row), at=created_at(row), url=studio(row)
     )
@@ -125,17 +154,24 @@ def _by(row: dict[str, Any], caller: str) -> bool:
     return not ids or told.lower() == caller.lower()
 
 
-def _alike(row: dict[str, Any], call: Call) -> bool:
-    """Say whether a job may have been started by a call: nothing that it tells speaks against it."""
+def _alike(row: dict[str, Any], call: Call, caller: str) -> bool | None:
+    """Say whether a job may have been started by a call: nothing that it tells speaks against it.
+
+    Returns:
+        ``None`` if what it tells can be another way to write the same.
+    """
     properties, asked = inner(row, "properties"), call.order
     deployment = inner(properties, "tags").get("azureml.deploymentname")
     if asked.deployment_name and deployment and deployment != asked.deployment_name:
         return False
-    return all(
+    verdicts = [
         _agree(inner(properties, told).values(), asked.properties.get(said, {}).values())
         for told, said in (("inputData", "InputData"), ("outputData", "OutputData"))
         if asked.properties.get(said) and properties.get(told)
-    )
+    ]
+    if False in verdicts or not _by(row, caller):
+        return False
+    return None if None in verdicts else True
 
 
 def digest(call: Call) -> str:
@@ -146,12 +182,29 @@ def digest(call: Call) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _agree(told: Iterable[Any], said: Iterable[Any]) -> bool:
-    theirs, ours = sorted(map(_data, told)), sorted(map(_data, said))
-    return len(theirs) == len(ours) and all(
-        one == other and not (version and wanted and version != wanted)
-        for (one, version), (other, wanted) in zip(theirs, ours, strict=True)
-    )
+def _agree(told: Iterable[Any], said: Iterable[Any]) -> bool | None:
+    theirs, odd = list(map(_data, told)), []
+    for one in map(_data, said):
+        same = next((other for other in theirs if _same(one, other)), None)
+        if same:
+            theirs.remove(same)
+        else:
+            odd.append(one)
+    if odd and not all(any(_may_stand_for(other, one) for other in theirs) for one in odd):
+        return False
+    # What is told besides may be a default of the component.
+    return None if odd or theirs else True
+
+
+def _same(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    (what, version), (theirs, wanted) = one, other
+    return what == theirs and not (version and wanted and version != wanted)
+
+
+def _may_stand_for(told: tuple[str, str], said: tuple[str, str]) -> bool:
+    """Say whether they are data named in different ways, such as an asset by the path that it has."""
+    ours, theirs = said[0].partition(" ")[0], told[0].partition(" ")[0]
+    return ours != theirs and "literal" not in (ours, theirs)
 
 
 def _data(item: dict[str, Any]) -> tuple[str, str]:
@@ -162,14 +215,27 @@ def _data(item: dict[str, Any]) -> tuple[str, str]:
     """
     folded = {key.lower(): value for key, value in item.items()}
     if "value" in folded:
-        return f"literal {str(folded['value']).lower()}", ""
+        return f"literal {_literal(folded['value'])}", ""
     text = str(folded.get("uri") or "").partition("?")[0].rstrip("/")
+    address = f"address {text}" if text else ""
     try:
         uri = uris.parse(text, "uri")
     except InvalidInput:
-        return text, ""
+        return address, ""
     if uri.kind == "datastore":
         return f"datastore {uri.datastore.lower()} {uri.path.strip('/')}", ""
     if uri.kind == "asset" and (named := _ASSET.search(uri.text)):
         return f"asset {named['name'].lower()}", named["version"] or ""
-    return text, ""
+    return address, ""
+
+
+def _literal(value: Any) -> str:
+    """Return a literal so that ``3``, ``"3"`` and ``3.0``, or ``True`` and ``"true"``, are the same."""
+    text = str(value)
+    if text.lower() in ("true", "false"):
+        return text.lower()
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    return str(number.normalize()) if number.is_finite() else text

@@ -119,7 +119,7 @@ def test_a_next_page_that_is_no_url_is_an_error(link):
 
 def test_the_recorded_list_is_read():
     """Each row is a job with its reference, as the invocation would have made it."""
-    first, *_ = look([recorded("batch_job_list"), page(), page()]).returned.found
+    first, *_ = look([recorded("batch_job_list"), page(), page(), page()]).returned.found
 
     assert (first.job.status, first.job.name) == ("Completed", "careful_bulb_plwyqfx0")
     assert first.job.state is JobState.SUCCEEDED
@@ -172,7 +172,7 @@ def far_from_greenwich(monkeypatch):
 def test_a_time_is_read_in_each_form(created, at):
     """Any number of digits in a fraction, any offset, and none, which is UTC; no time is no time."""
     listed_row = row() | {"systemData": {"createdAt": created}}
-    (trace,) = look([page(listed_row), page()]).returned.found
+    (trace,) = look([page(listed_row), page(), page()]).returned.found
 
     assert trace.ref.submitted_at == at
 
@@ -182,6 +182,10 @@ def test_a_time_is_read_in_each_form(created, at):
 
 def data(uri, kind="UriFolder"):
     return {"d": {"jobInputType": kind, "uri": uri}}
+
+
+def literal(value):
+    return {"n": {"jobInputType": "Literal", "value": value}}
 
 
 LONG = "azureml://subscriptions/S/resourceGroups/G/workspaces/W/datastores/Store/paths/in/x/"
@@ -198,20 +202,28 @@ ALIKE = [
     ({"input": "azureml:mnist:7"}, {"inputData": data("azureml:mnist:8")}, False),
     ({"input": "azureml:mnist@latest"}, {"inputData": data("azureml:letters:7")}, False),
     ({"input": "azureml:mnist:7"}, {"inputData": data(ASSET.format("letters") + "7")}, False),
-    ({"input": "azureml:mnist@latest"}, {"inputData": data(MNIST)}, False),
-    ({"input": MNIST}, {"inputData": data("?")}, False),
+    ({"input": "azureml:mnist@latest"}, {"inputData": data(MNIST)}, None),
+    ({"input": "azureml:mnist:7"}, {"inputData": data(LONG)}, None),
+    ({"input": MNIST}, {"inputData": data("?")}, None),
+    ({"input": MNIST}, {"inputData": {"n": {"jobInputType": "Literal", "value": MNIST}}}, False),
     ({"input": MNIST}, {"inputData": None}, True),
     ({"input": None}, {"inputData": data(MNIST)}, True),
-    (
-        {"input": None, "inputs": {"n": 3}},
-        {"inputData": {"n": {"jobInputType": "Literal", "value": "3"}}},
-        True,
+    ({"input": None, "inputs": {"n": 3}}, {"inputData": literal("3")}, True),
+    ({"input": None, "inputs": {"n": 3}}, {"inputData": literal("4")}, False),
+    *(
+        ({"input": None, "inputs": {"n": said}}, {"inputData": literal(told)}, alike)
+        for said, told, alike in (
+            (3, "3.0", True),
+            (0.1, "1E-1", True),
+            (True, "true", True),
+            ("a", "A", False),
+            ("nan", "NaN", False),
+            (20270101123456789, 20270101123456788, False),
+        )
     ),
-    (
-        {"input": None, "inputs": {"n": 3}},
-        {"inputData": {"n": {"jobInputType": "Literal", "value": "4"}}},
-        False,
-    ),
+    ({"input": MNIST}, {"inputData": data(MNIST) | literal(3)}, None),
+    ({"input": MNIST}, {"inputData": literal(3)}, False),
+    ({"input": None, "inputs": {"d": MNIST, "n": 3}}, {"inputData": data(MNIST)}, False),
     (
         {"outputs": {"score": {"path": OURS.replace(MINE, "mine"), "type": "uri_file"}}},
         {"outputData": {"score": {"uri": OURS.replace(MINE, "other")}}},
@@ -225,8 +237,11 @@ ALIKE = [
 
 @pytest.mark.parametrize(("said", "told", "alike"), ALIKE)
 def test_a_job_is_alike_unless_something_speaks_against_it(said, told, alike):
-    """Inputs, outputs and deployment are compared, in whichever of their forms the service tells them."""
-    (trace,) = look([page(row(**told)), page()], **said).returned.found
+    """Inputs, outputs and deployment are compared, in whichever of their forms the service tells them.
+
+    Defaults that are told besides, or a name that may stand for another, neither speak for it nor against it.
+    """
+    (trace,) = look([page(row(**told)), page(), page()], **said).returned.found
 
     assert trace.alike is alike
 
@@ -264,7 +279,7 @@ OURS_ID, THEIRS_ID = "11111111-2222-4333-8444-555555555555", "99999999-2222-4333
 def test_a_job_of_another_application_is_not_alike(told, caller, alike):
     """Two different client ids speak against it; a display name says nothing."""
     listed_row = row(inputData=data(MNIST)) | {"systemData": {"createdBy": told}}
-    played = play(traces(WORKSPACE, call(), MINE, 0.0, caller), [page(listed_row), page()])
+    played = play(traces(WORKSPACE, call(), MINE, 0.0, caller), [page(listed_row), page(), page()])
 
     assert [trace.alike for trace in played.returned.found] == [alike]
 
@@ -288,13 +303,32 @@ def test_resource_manager_is_asked_for_a_marker_that_the_data_plane_does_not_sho
     assert played.asked[1] == ("arm", "GET", f"{WORKSPACE.id}/jobs")
 
 
+OF_ENDPOINT = {"description": f"Pipeline submission for endpoint: {ENDPOINT}, deployment: d."}
+
+
+@pytest.mark.parametrize(
+    ("now", "left"),
+    [([page(row("j1"))], ["lost"]), ([page(row("j1"), row("lost"))], [])],
+    ids=["still not", "by now"],
+)
+def test_a_job_that_the_data_plane_does_not_list_may_be_it(now, left):
+    """Unless it was only younger than that list: nothing is sent again while such a job is there."""
+    rows = [arm_row("j1", **OF_ENDPOINT), arm_row("lost", **OF_ENDPOINT), arm_row("another")]
+    played = look([page(row("j1")), page(), page(*rows), *now])
+
+    assert [
+        trace.ref.id for trace in played.returned.found if trace.ref.id != "j1" and trace.alike is None
+    ] == left
+    assert [audience for audience, *_ in played.asked] == ["ml", "arm", "arm", "ml"]
+
+
 @pytest.mark.parametrize(
     "broken", [[refused(404)], [refused(500)] * 20, [httpx.Response(200, html="<p>")] * 4, [refused(403)]]
 )
 def test_a_data_plane_that_cannot_list_is_replaced(broken):
-    """Resource Manager's jobs count as alike if they may be the endpoint's; their inputs are not told."""
+    """Resource Manager's jobs may be it if they may be the endpoint's; their inputs are not told."""
     rows = [
-        arm_row("described", description=f"Pipeline submission for endpoint: {ENDPOINT}, deployment: d."),
+        arm_row("described", **OF_ENDPOINT),
         arm_row("named", experimentName=ENDPOINT),
         arm_row("experiment", experimentName="nightly"),
         arm_row("another", experimentName="another", description=None),
@@ -303,7 +337,7 @@ def test_a_data_plane_that_cannot_list_is_replaced(broken):
     played = look([*broken, page(*rows)], experiment_name="nightly")
 
     assert [trace.ref.id for trace in played.returned.found] == ["described", "named", "experiment", "mine"]
-    assert all(trace.alike for trace in played.returned.found)
+    assert {trace.alike for trace in played.returned.found} == {None}
     assert played.asked[-1] == ("arm", "GET", f"{WORKSPACE.id}/jobs")
 
 
@@ -321,7 +355,7 @@ def test_what_cannot_be_listed_is_an_error(answers, kind):
 
 def test_a_long_list_is_not_complete():
     """What was not read to its end says so."""
-    played = look([*[page(row(), next_link=SCORING_URI)] * 20, page()])
+    played = look([*[page(row(), next_link=SCORING_URI)] * 20, page(), page()])
 
     assert not played.returned.complete
 
