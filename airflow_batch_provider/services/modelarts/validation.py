@@ -14,7 +14,7 @@ from typing import Any
 from airflow_batch_provider.answers import inner, rows
 from airflow_batch_provider.errors import InvalidInput
 from airflow_batch_provider.services.modelarts import obs
-from airflow_batch_provider.services.modelarts.names import check_name, unknown
+from airflow_batch_provider.services.modelarts.names import check_name, listed, unknown
 from airflow_batch_provider.services.modelarts.project import uuid
 from airflow_batch_provider.services.modelarts.refs import (
     CONSUMPTIONS,
@@ -74,6 +74,7 @@ def _check(body: dict[str, Any], where: str, *, complete: bool) -> Iterator[str]
     """Check names, and references to what the body holds; if it is complete, it must hold all."""
     for key in NAMED:
         _named(body, key, "name", where)
+    _parameters(body, where)
     _places(body, where)
     yield from _steps(body, where)
     _policy(body, where)
@@ -92,6 +93,17 @@ def _named(holder: dict[str, Any], key: str, kind: str, where: str) -> None:
         if name in seen:
             raise InvalidInput(f"{place} is {name!r}, which is there already.", fix="Give each its own name.")
         seen.add(name)
+
+
+def _parameters(body: dict[str, Any], where: str) -> None:
+    for index, row in enumerate(rows(body, "parameters")):
+        allowed = [str(one) for one in row.get("enum") or []]
+        for key in ("default", "value"):
+            if allowed and row.get(key) is not None and str(row[key]) not in allowed:
+                raise InvalidInput(
+                    f"{where}.parameters[{index}].{key} is {shown(row[key])}, which its enum does not have.",
+                    fix=f"Its enum has {listed(allowed)}.",
+                )
 
 
 def _places(body: dict[str, Any], where: str) -> None:

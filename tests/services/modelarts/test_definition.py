@@ -485,6 +485,16 @@ REFUSED = {
         f"workflow.steps[0].outputs[0].config.obs_url is ' ', which is not a path of OBS. {RENDERED}",
         "obs://bucket/folder/",
     ),
+    "default outside its enum": (
+        wf(parameters=[{"name": "p", "type": "str", "enum": ["a", "b"], "default": "c"}]),
+        "workflow.parameters[0].default is 'c', which its enum does not have.",
+        "Its enum has 'a', 'b'.",
+    ),
+    "value outside its enum": (
+        wf(parameters=[{"name": "p", "type": "int", "enum": [1, "2"], "default": 2, "value": 3}]),
+        "workflow.parameters[0].value is 3, which",
+        "'1', '2'",
+    ),
     "circle": (
         wf(steps=steps({"depend_steps": ["b"]}, {})),
         "workflow.steps wait for each other in a circle: 'a' → 'b' → 'a'.",
