@@ -1,10 +1,13 @@
-"""Waiting in an event loop for no longer than some seconds."""
+"""Waiting for no longer than some seconds."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
+import threading
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from functools import partial
+from typing import NoReturn, TypeVar
 
 T = TypeVar("T")
 
@@ -30,3 +33,35 @@ async def bounded(work: Awaitable[T], seconds: float) -> T:
         return task.result()
     finally:
         task.cancel()
+
+
+def bounded_call(work: Callable[[], T], seconds: float) -> T:
+    """Call something that blocks, but wait for it no longer than some seconds; then it is left behind.
+
+    Args:
+        work: What is called, in a thread of its own.
+        seconds: How long it may take.
+
+    Raises:
+        TimeoutError: It took longer.
+    """
+    outcome: list[Callable[[], T]] = []
+
+    def call() -> None:
+        try:
+            found = work()
+        except BaseException as error:  # noqa: BLE001  # raised below
+            outcome.append(partial(_raised, error))
+        else:
+            outcome.append(lambda: found)
+
+    thread = threading.Thread(target=copy_context().run, args=(call,), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise TimeoutError(f"This took longer than {seconds:g} seconds.")
+    return outcome[0]()
+
+
+def _raised(error: BaseException) -> NoReturn:
+    raise error

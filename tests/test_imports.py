@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "templating": {"errors", "values"},
     "bounds": set(),
     "assets": {"errors"},
-    "hooks": LEAVES | {"drive", "services", "auth", "storage", PACKAGE},
+    "hooks": LEAVES | {"bounds", "drive", "services", "auth", "storage", PACKAGE},
     "lineage": LEAVES | {"assets", "services", PACKAGE},
     "watching": LEAVES | {"bounds", "drive", "hooks"},
     "triggers": LEAVES | {"bounds", "hooks", "masking", "watching"},

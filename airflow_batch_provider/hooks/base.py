@@ -14,6 +14,7 @@ from airflow.sdk import BaseHook
 
 from airflow_batch_provider import drive
 from airflow_batch_provider.auth import tls_of
+from airflow_batch_provider.bounds import bounded_call
 from airflow_batch_provider.errors import redact
 from airflow_batch_provider.flow import Flow
 from airflow_batch_provider.jobs import Service
@@ -136,14 +137,21 @@ class BatchHook(BaseHook):
         Args:
             flow: The flow.
             store: Keeps its record, if it has one.
-            within: Seconds that it may take, about; ``None`` for no limit.
+            within: Seconds that it may take; ``None`` for no limit.
 
         Raises:
             TimeoutError: It took longer.
         """
-        timeout = TIMEOUT if within is None else httpx.Timeout(within / 2)
-        with self.client(timeout) as client:
-            return drive.run(flow, client, store=store, within=within)
+        if within is None:
+            with self.client() as client:
+                return drive.run(flow, client, store=store)
+
+        def in_time() -> T:
+            with self.client(httpx.Timeout(within / 2)) as client:
+                return drive.run(flow, client, store=store, within=within)
+
+        # Whoever issues tokens takes time of their own.
+        return bounded_call(in_time, within)
 
     async def arun(self, flow: Flow[T], store: drive.AsyncRecordStore | None = None) -> T:
         """Carry out a flow of this hook's service in an event loop."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from contextvars import ContextVar
 
 import pytest
 
-from airflow_batch_provider.bounds import bounded
+from airflow_batch_provider.bounds import bounded, bounded_call
 from airflow_batch_provider.errors import InvalidInput
 
 PATIENT = 10.0
@@ -56,3 +58,25 @@ def test_a_cancellation_that_comes_with_the_result_is_obeyed(turns):
         return trigger.cancelled()
 
     assert asyncio.run(play())
+
+
+# --- what blocks ------------------------------------------------------------------------------------------
+
+
+def test_a_call_that_ends_in_time_tells_its_outcome():
+    """Its result or its error, and in the caller's context."""
+    variable = ContextVar("variable")
+    variable.set("mine")
+
+    assert bounded_call(variable.get, 10) == "mine"
+    with pytest.raises(ZeroDivisionError):
+        bounded_call(lambda: 1 / 0, 10)
+
+
+def test_a_call_that_hangs_is_left_behind():
+    """Nobody waits for it any longer."""
+    release = threading.Event()
+
+    with pytest.raises(TimeoutError, match=r"longer than 0\.01 seconds"):
+        bounded_call(release.wait, 0.01)
+    release.set()

@@ -120,6 +120,23 @@ def test_a_kill_never_takes_longer_than_airflow_grants(emulator, task):
     assert f"Job {job['id']} could not be cancelled and may go on" in told(logs)
 
 
+def test_nor_does_one_that_waits_for_something_else(emulator, task):
+    """What issues tokens, for example, takes its own time."""
+    release = threading.Event()
+
+    def flow():
+        release.wait(20)
+        return
+        yield
+
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        operator().hook().run(flow(), within=0.2)
+    release.set()
+
+    assert time.monotonic() - began < 10
+
+
 @pytest.mark.parametrize("state", ["running", "up_for_retry", "queued", "scheduled", "deferred"])
 def test_a_process_that_is_ended_for_another_reason_leaves_the_job(emulator, task, state):
     """A worker shuts down, or another process has taken the task over: nobody asked for a cancellation."""
