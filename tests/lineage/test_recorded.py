@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import ValidationError
 
 from airflow_batch_provider.emulator.server import Emulator
 from airflow_batch_provider.lineage.facets import KEY
@@ -125,6 +127,33 @@ def test_every_event_is_valid(events):
     """Each can be read back with the client's classes, and each facet by its schema."""
     for event in events:
         check(event)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda run, _: run["facets"]["parent"].update(job=5),
+        lambda run, _: run["facets"]["parent"]["job"].update(name=None),
+        lambda run, _: run.update(runId="no UUID"),
+        lambda run, _: run["facets"][KEY].update(jobId=7),
+        lambda _, data: data.update(name=""),
+        lambda _, data: data["facets"]["symlinks"].update(identifiers="nonsense"),
+        lambda _, data: data["facets"]["symlinks"].update(more=1),
+    ],
+)
+def test_an_event_that_is_not_valid_is_noticed(events, spoil):
+    """Down to the fields of facets."""
+    spoilt, data = next(
+        (event, data)
+        for event in copy.deepcopy(events)
+        for data in (*event["inputs"], *event["outputs"])
+        if symlinks(data) and event["eventType"] == "COMPLETE"
+    )
+    check(spoilt)
+    spoil(spoilt["run"], data)
+
+    with pytest.raises((AssertionError, ValueError, ValidationError)):
+        check(spoilt)
 
 
 @every_task

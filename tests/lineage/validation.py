@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+from enum import Enum
 from importlib.resources import files
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import attr
@@ -50,6 +52,9 @@ def check(event: dict[str, Any]) -> None:
         producer=event["producer"],
     )
     assert event["schemaURL"] == RunEvent._get_schema()
+    for data in (*event["inputs"], *event["outputs"]):
+        assert data["namespace"], data
+        assert data["name"], data
     holders = [run, job, *event["inputs"], *event["outputs"]]
     for key, facet in [pair for holder in holders for pair in holder.get("facets", {}).items()]:
         _check_facet(key, facet)
@@ -61,8 +66,30 @@ def _check_facet(key: str, facet: dict[str, Any]) -> None:
         assert facet["_schemaURL"] == f"{_OURS['$id']}#/$defs/AirflowBatchProviderJobRunFacet"
         Draft202012Validator(_OURS, registry=_REGISTRY).validate({key: facet})
     elif kind := _STANDARD.get(facet["_schemaURL"]):
-        fields = {field.name for field in attr.fields(kind)}
-        needed = {field.name for field in attr.fields(kind) if field.default is attr.NOTHING}
-        assert needed <= facet.keys() <= fields, (key, facet.keys() ^ fields)
+        assert fits(facet, kind), (key, facet)
     else:
         assert key.startswith("airflow"), f"{key} is nobody's facet"
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Say whether JSON can be read as a type of the client's, to its innermost field."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(fits(value, one) for one in inner)
+    if origin is list:
+        return isinstance(value, list) and all(fits(one, inner[0]) for one in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(fits(one, inner[1]) for one in value.values())
+    if attr.has(hint):
+        return isinstance(value, dict) and _fits_class(value, hint)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        hint = type(next(iter(hint)).value)
+    return hint is Any or (isinstance(value, hint) and not (hint is int and isinstance(value, bool)))
+
+
+def _fits_class(value: dict[str, Any], kind: type) -> bool:
+    fields, hints = {field.name: field for field in attr.fields(kind)}, get_type_hints(kind)
+    needed = {name for name, field in fields.items() if field.default is attr.NOTHING}
+    return needed <= value.keys() <= fields.keys() and all(
+        fits(one, hints[name]) for name, one in value.items()
+    )
