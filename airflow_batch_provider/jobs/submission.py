@@ -33,6 +33,8 @@ _AMBIGUOUS = (AnswerLost, UnexpectedAnswer, ServiceUnavailable)
 _NOTHING_DONE = (ConnectionFailed, Throttled)
 _LOOK_AGAIN_SECONDS = 5.0
 _REQUESTS = 5
+_SOON_SECONDS = 10.0
+_RENEWALS = 5
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def submit_once(
     if plan is None:
         plan = yield from run.plan()
     intent = replace(next_submission(record, task, now()), about=service.about(plan))
-    yield from save(intent.to_dict())
+    intent = yield from run.intend(intent)
     ref, job = yield from run.submit(plan, intent)
     return Accepted(ref, job, taken_up=False)
 
@@ -206,6 +208,19 @@ class _Run:
 
     # --- a new job ---
 
+    def intend(self, intent: Submission) -> Flow[Submission]:
+        """Record what is about to be sent.
+
+        Whoever reads the record goes by its time, so it is kept again if keeping it has taken long.
+        """
+        yield from save(intent.to_dict())
+        for _ in range(_RENEWALS):
+            if self.now() - intent.sent_at <= _SOON_SECONDS:
+                break
+            intent = replace(intent, last_at=self.now())
+            yield from save(intent.to_dict())
+        return intent
+
     def submit(self, plan: Any, intent: Submission) -> Flow[tuple[JobRef, Job]]:
         """Send the request until it is accepted or refused, never twice without a look in between."""
         requests, began, delay = 0, self.now(), _LOOK_AGAIN_SECONDS
@@ -213,8 +228,7 @@ class _Run:
         def renewed() -> Flow[None]:
             # Who looks for what a dead try has sent goes by when that was last about to be sent.
             nonlocal intent
-            intent = replace(intent, last_at=self.now())
-            yield from save(intent.to_dict())
+            intent = yield from self.intend(replace(intent, last_at=self.now()))
 
         while True:
             try:

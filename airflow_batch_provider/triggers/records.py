@@ -6,18 +6,15 @@ removed only when a worker starts the task anew, which a task that is run by its
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
 
-from airflow_batch_provider.bounds import bounded
+from airflow_batch_provider.triggers.questions import Turn, answered
 from airflow_batch_provider.values import EVERY_RUN
-
-T = TypeVar("T")
 
 KEY = "airflow_batch_provider.submission"
 """Never renamed: triggers that are running across an upgrade look for it."""
-
-_SECONDS = 30.0
 
 
 class XComRecords:
@@ -33,19 +30,21 @@ class XComRecords:
     def __init__(self, instance: Any) -> None:
         self._instance = instance
         self._place = _place_of(instance)
+        self._turn = Turn.BEGINNING
 
     async def load(self) -> Mapping[str, Any] | None:
         """Return the record, or ``None``."""
         from airflow.sdk.execution_time.xcom import XCom
 
-        record = await _soon(XCom.aget_one(key=KEY, **self._place))
+        record = await answered(partial(XCom.aget_one, key=KEY, **self._place), self._turn)
+        self._turn = Turn.SUBMITTING
         return record if isinstance(record, Mapping) else None
 
     async def save(self, record: Mapping[str, Any]) -> None:
         """Keep the record."""
         from airflow.sdk.execution_time.xcom import XCom
 
-        await _soon(XCom.aset(KEY, dict(record), **self._place))
+        await answered(partial(XCom.aset, KEY, dict(record), **self._place), Turn.SUBMITTING)
 
     async def alone(self, *, ever: bool = False) -> bool:
         """Say whether no mapped sibling and no other run of the DAG can have it; *ever*: no earlier one."""
@@ -56,20 +55,17 @@ class XComRecords:
             return False
         states = EVERY_RUN if ever else ["running"]
         wanted = GetDRCount(dag_id=self._instance.dag_id, states=states)
-        answer = await _soon(SUPERVISOR_COMMS.asend(wanted))
+        answer = await answered(partial(SUPERVISOR_COMMS.asend, wanted), Turn.SUBMITTING)
         return isinstance(answer, DRCount) and answer.count <= 1
 
 
-async def _soon(asked: Coroutine[Any, Any, T]) -> T:
-    return await bounded(asked, _SECONDS)
-
-
-async def push(instance: Any, values: Mapping[str, Any]) -> None:
+async def push(instance: Any, values: Mapping[str, Any], turn: Turn) -> None:
     """Push XComs of a trigger's task instance.
 
     Args:
         instance: The trigger's ``task_instance``.
         values: Key to value.
+        turn: Before whom.
 
     Raises:
         TimeoutError: Airflow did not answer within half a minute.
@@ -77,7 +73,7 @@ async def push(instance: Any, values: Mapping[str, Any]) -> None:
     from airflow.sdk.execution_time.xcom import XCom
 
     for key, value in values.items():
-        await _soon(XCom.aset(key, value, **_place_of(instance)))
+        await answered(partial(XCom.aset, key, value, **_place_of(instance)), turn)
 
 
 async def forget(instance: Any, keys: Iterable[str]) -> None:
@@ -94,7 +90,8 @@ async def forget(instance: Any, keys: Iterable[str]) -> None:
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
     for key in keys:
-        await _soon(SUPERVISOR_COMMS.asend(DeleteXCom(key=key, **_place_of(instance))))
+        unwanted = DeleteXCom(key=key, **_place_of(instance))
+        await answered(partial(SUPERVISOR_COMMS.asend, unwanted), Turn.SUBMITTING)
 
 
 def _place_of(instance: Any) -> dict[str, Any]:

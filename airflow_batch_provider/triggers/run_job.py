@@ -16,6 +16,7 @@ from airflow_batch_provider.hooks import hook_for
 from airflow_batch_provider.jobs import Accepted, Job, JobRef, Policy, Service, TaskIdentity, submit_once
 from airflow_batch_provider.masking import mask_signatures
 from airflow_batch_provider.triggers.jobs import JobTrigger, error_in
+from airflow_batch_provider.triggers.questions import Turn
 from airflow_batch_provider.triggers.records import XComRecords, forget, push
 from airflow_batch_provider.triggers.rendering import render
 from airflow_batch_provider.triggers.task_state import ended_by_user, task_state
@@ -114,7 +115,7 @@ class RunJobTrigger(BaseTrigger):
             await records.end("failed")
             return TaskFailedEvent()
         # Not by the event: Airflow 3.3.2 stores the event's XComs as the text of their JSON.
-        await push(instance, self._xcoms(job))
+        await push(instance, self._xcoms(job), Turn.ENDING)
         await records.end("success")
         return TaskSuccessEvent()
 
@@ -194,7 +195,7 @@ class RunJobTrigger(BaseTrigger):
 
     async def _push(self, ref: JobRef) -> None:
         try:
-            await push(self.task_instance, finding(ref, self.links, self.places))
+            await push(self.task_instance, finding(ref, self.links, self.places), Turn.SUBMITTING)
         except Exception as error:  # noqa: BLE001  # whatever Airflow's API raises, the job is running
             self.log.warning("The XComs of job %s could not be pushed yet: %s", ref.id, error)
 

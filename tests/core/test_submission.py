@@ -221,6 +221,7 @@ class World:
         self.keeps_markers = self.alone = self.complete = self.alike = True
         self.earlier_runs = False
         self.lag = 0.0
+        self.slow = []  # How many seconds each of the next records takes to be kept.
         self.trouble = {}  # Step -> what goes wrong at it, after its effect if it is a pair.
 
     def __call__(self, step):
@@ -253,6 +254,7 @@ class World:
     def kept(self, step):
         if isinstance(step, Save):
             self.record = json.loads(json.dumps(step.record))
+            self.clock.now += self.slow.pop(0) if self.slow else 0
             return None
         if isinstance(step, Alone):
             return self.alone and not (step.ever and self.earlier_runs)
@@ -318,6 +320,18 @@ def submitted(world):
     world.run()
     world.clock.now += 3600
     return world
+
+
+@pytest.mark.parametrize(("slow", "saves"), [([10], 1), ([40, 0], 2), ([40, 90, 11, 1], 4), ([40] * 9, 6)])
+def test_an_intent_that_took_long_to_keep_is_kept_again(world, slow, saves):
+    """How long a request may still be under way counts from the record, so that has to be young."""
+    world.slow = list(slow)
+    played = world.run(crash_after=3 + saves)
+    sent_at = Submission.from_dict(world.record).sent_at
+
+    assert played.steps == ["load", "GET /plan/order", *["save 1 intent"] * saves, "POST /jobs"]
+    assert sent_at == world.clock.now - slow[saves - 1]
+    assert world.record["intended_at"] == NOW
 
 
 def test_the_intent_is_recorded_before_the_request_and_the_job_right_after(world):
