@@ -37,14 +37,12 @@ class Name:
         module: Below the package, where users import it from.
         name: The name.
         arguments: Name to default, as the design has them.
-        xcom: Whether it returns something to the task that follows.
         deferred_by: For a trigger that no DAG names: the task that becomes it.
     """
 
     module: str
     name: str
     arguments: dict[str, Any] = field(default_factory=dict)
-    xcom: bool = True
     deferred_by: str = ""
 
     def __str__(self) -> str:
@@ -149,19 +147,18 @@ SENSORS = [
     Name(".sensors.modelarts", "ModelArtsExecutionSensor", {"execution_id": REQUIRED, **MODELARTS_PLACE}),
 ]
 TRIGGERS = [
-    Name(".triggers.jobs", "JobTrigger", xcom=False, deferred_by="AzureMLBatchEndpointOperator"),
-    Name(".triggers.run_job", "RunJobTrigger", xcom=False, deferred_by="AzureMLBatchEndpointOperator"),
+    Name(".triggers.jobs", "JobTrigger", deferred_by="AzureMLBatchEndpointOperator"),
+    Name(".triggers.run_job", "RunJobTrigger", deferred_by="AzureMLBatchEndpointOperator"),
     Name(
         ".triggers.operations",
         "OperationTrigger",
-        xcom=False,
         deferred_by="AzureMLCreateBatchDeploymentOperator",
     ),
-    Name(".triggers.outputs", "OutputTrigger", xcom=False, deferred_by="BatchOutputSensor"),
-    Name(".triggers.output_events", "OutputEventTrigger", {"path": REQUIRED}, xcom=False),
-    Name(".triggers.job_events", "JobEventTrigger", xcom=False),
+    Name(".triggers.outputs", "OutputTrigger", deferred_by="BatchOutputSensor"),
+    Name(".triggers.output_events", "OutputEventTrigger", {"path": REQUIRED}),
+    Name(".triggers.job_events", "JobEventTrigger"),
 ]
-POLICY = Name("", "BatchRetryPolicy", xcom=False)
+POLICY = Name("", "BatchRetryPolicy")
 CLASSES = [*OPERATORS, *SENSORS, *TRIGGERS, POLICY]
 
 CONNECTIONS = {
