@@ -48,6 +48,7 @@ ANSWERS = ["well"] * 6 + [
     "refused",
     "429",
     "down",
+    "slow",
 ]
 ERRORS = {
     "lost before": AnswerLost("Reset."),
@@ -71,7 +72,7 @@ class OneTask(RuleBasedStateMachine):
         self.clock, self.record, self.refs, self.jobs = Clock(1_000_000.0), None, {}, {}
         self.flow, self.answer, self.first, self.outcome = None, None, True, None
         self.keeps_markers = self.alone = True
-        self.ended = set()
+        self.strangers = {}
 
     @initialize(keeps_markers=st.booleans(), alone=st.booleans())
     def world(self, keeps_markers, alone):
@@ -107,6 +108,13 @@ class OneTask(RuleBasedStateMachine):
     def time_passes(self, seconds):
         self.clock.now += seconds
 
+    @rule(marked=st.booleans(), alike=st.sampled_from([True, False, None]))
+    def another_submits(self, marked, alike):
+        """Somebody else has a job there; the same only where that is to be expected."""
+        number = len(self.strangers) + 1
+        ref = JobRef("azure_ml", f"theirs-{number}", {}, self.clock(), "airflow-theirs" if marked else "")
+        self.strangers[ref.id] = (ref, alike and not self.alone)
+
     @precondition(lambda self: self.jobs)
     @rule(data=st.data(), state=st.sampled_from([JobState.FAILED, JobState.SUCCEEDED]))
     def job_ends(self, data, state):
@@ -136,8 +144,11 @@ class OneTask(RuleBasedStateMachine):
         if isinstance(asked, (Load, Alone)):
             return self.alone if isinstance(asked, Alone) else self.record
         if isinstance(asked, Save):
+            self.clock.now += 40 if fate == "slow" else 0
             self.record = json.loads(json.dumps(asked.record))
             return None
+        if fate == "slow":
+            fate = "well"
         if fate == "well" or (asked.method == "POST" and fate in AFTER):
             answer = self.effect(asked)
             return answer if fate == "well" else ERRORS[fate]
@@ -154,7 +165,11 @@ class OneTask(RuleBasedStateMachine):
             shown = [ref for ref in self.refs.values() if ref.submitted_at <= self.clock() - LAG]
             if not self.keeps_markers:
                 shown = [replace(ref, marker="") for ref in shown]
-            return Traces(tuple(Trace(ref, self.jobs[ref.id], alike=True) for ref in shown))
+            theirs = [
+                Trace(ref, Job("azure_ml", ref.id, state=JobState.RUNNING), alike)
+                for ref, alike in self.strangers.values()
+            ]
+            return Traces((*theirs, *(Trace(ref, self.jobs[ref.id], alike=True) for ref in shown)))
         job_id = path.rpartition("/")[2]
         return self.jobs.get(job_id, NotFound("No.", status=404)) if path.startswith("/jobs/") else "planned"
 
@@ -177,8 +192,9 @@ class OneTask(RuleBasedStateMachine):
 
     @invariant()
     def not_knowing_is_rare(self):
-        """Where the service keeps markers, or nobody else submits the same, it is always known in the end."""
-        if isinstance(self.outcome, SubmissionUnknown) and self.keeps_markers:
+        """Where markers are kept, and nobody has a job without one, it is always known in the end."""
+        doubtful = any(alike is not False and not ref.marker for ref, alike in self.strangers.values())
+        if isinstance(self.outcome, SubmissionUnknown) and self.keeps_markers and not doubtful:
             assert "Looking for it failed" in self.outcome.message
 
 
