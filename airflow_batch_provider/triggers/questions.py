@@ -20,7 +20,8 @@ from airflow_batch_provider.bounds import bounded
 T = TypeVar("T")
 
 _AT_ONCE = 8
-_SECONDS = 30.0
+# A supervisor that is given many tasks with no worker reads their whole DAG for each of them first.
+_SECONDS = 120.0
 
 
 class Turn(IntEnum):
@@ -39,7 +40,7 @@ async def answered(ask: Callable[[], Coroutine[Any, Any, T]], turn: Turn) -> T:
         turn: Before whom.
 
     Raises:
-        TimeoutError: Airflow did not answer within half a minute from then on.
+        TimeoutError: Airflow did not answer within two minutes from then on.
     """
     line = _lines.setdefault(asyncio.get_running_loop(), _Line())
     await line.enter(turn)

@@ -24,7 +24,7 @@ class XComRecords:
         instance: The trigger's ``task_instance``.
 
     Raises:
-        TimeoutError: By each method: Airflow did not answer within half a minute.
+        TimeoutError: By each method: Airflow did not answer within two minutes.
     """
 
     def __init__(self, instance: Any) -> None:
@@ -68,7 +68,7 @@ async def push(instance: Any, values: Mapping[str, Any], turn: Turn) -> None:
         turn: Before whom.
 
     Raises:
-        TimeoutError: Airflow did not answer within half a minute.
+        TimeoutError: Airflow did not answer within two minutes.
     """
     from airflow.sdk.execution_time.xcom import XCom
 
@@ -84,7 +84,7 @@ async def forget(instance: Any, keys: Iterable[str]) -> None:
         keys: Which.
 
     Raises:
-        TimeoutError: Airflow did not answer within half a minute.
+        TimeoutError: Airflow did not answer within two minutes.
     """
     from airflow.sdk.execution_time.comms import DeleteXCom
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS

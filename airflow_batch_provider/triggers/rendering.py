@@ -11,12 +11,13 @@ from airflow_batch_provider.bounds import bounded
 from airflow_batch_provider.errors import InvalidInput
 
 SECONDS = 20.0
-"""How long it may take. Looking up a variable is a question to Airflow."""
+"""How long it may compute."""
 
 LARGEST = 256 * 1024
 """How many characters it may make."""
 
-_GRACE = 1.0
+# Looking up a variable is a question to Airflow, which may have much else to do.
+_LONGEST = 60.0
 
 
 async def render(environment: Any, fields: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,9 +39,9 @@ async def render(environment: Any, fields: Mapping[str, Any], context: Mapping[s
     environment.undefined = StrictUndefined  # As in a worker: a misspelt name is an error, no empty text.
     work = _Rendering(environment, context)
     try:
-        rendered = await bounded(asyncio.to_thread(work.all_of, fields), SECONDS + _GRACE)
+        rendered = await bounded(asyncio.to_thread(work.all_of, fields), _LONGEST)
     except asyncio.TimeoutError:
-        # Between two pieces of output it would have noticed itself; the thread goes on until the next one.
+        # Its own computing it would have noticed between two pieces of output; the thread goes on until then.
         raise _too_long(work.path) from None
     return dict(rendered)
 
@@ -50,10 +51,11 @@ class _Rendering:
         self.path = ""
         self._environment = environment
         self._context = context
-        self._ends = time.monotonic() + SECONDS
+        self._ends = 0.0
         self._left = LARGEST
 
     def all_of(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        self._ends = time.thread_time() + SECONDS
         return {name: self._value(name, value) for name, value in fields.items()}
 
     def _value(self, path: str, value: Any) -> Any:
@@ -86,7 +88,7 @@ class _Rendering:
                     fix="Name the data instead of giving it, or run the task on a worker: "
                     "start_from_trigger=False.",
                 )
-            if time.monotonic() > self._ends:
+            if time.thread_time() > self._ends:
                 raise _too_long(self.path)
             yield piece
 

@@ -141,12 +141,21 @@ class RunJobTrigger(BaseTrigger):
                 "not when this try began."
             )
         fields = await render(self.get_template_env(), self.fields, self._context)
+        self._release()
         await asyncio.to_thread(mask_signatures, fields)
         fields["poll_interval"] = positive("poll_interval", fields["poll_interval"])
         fields["outage_tolerance"] = not_negative("outage_tolerance", fields["outage_tolerance"])
         if fields["timeout"] is not None:
             fields["timeout"] = positive("timeout", fields["timeout"])
         return fields
+
+    def _release(self) -> None:
+        """Let go of the DAG: Airflow gives each trigger a copy of it, and holds it as long as they wait."""
+        context: Any = self._context
+        self._context = {"dag_run": context["dag_run"]}
+        context.clear()
+        instance: Any = self.task_instance
+        instance.task = None
 
     def _identity(self, records: TryRecords) -> TaskIdentity:
         instance: Any = self.task_instance

@@ -55,7 +55,7 @@ def test_its_time_is_bounded(monkeypatch, body):
     """Whether it puts something out or not; meanwhile, the event loop turns."""
     monkeypatch.setattr(rendering, "SECONDS", 0.2)
     monkeypatch.setattr(rendering, "LARGEST", 10**9)
-    monkeypatch.setattr(rendering, "_GRACE", 0.1)
+    monkeypatch.setattr(rendering, "_LONGEST", 0.3)
     ends = time.monotonic() + 1.5
     turns = []
 

@@ -120,6 +120,16 @@ async def until(ready, seconds=15):
     return result
 
 
+def test_a_task_that_waits_holds_no_dag(airflow, emulator):
+    """Airflow gives each trigger a copy of the whole DAG, and keeps context and instance while it runs."""
+    trigger = trigger_of(azure_ml(), "light", deployment="brief")
+    kept = trigger._context
+    trigger.task_instance.task = "with its DAG"
+
+    assert asyncio.run(run(trigger)) == "success"
+    assert (kept, trigger.task_instance.task) == ({}, None)
+
+
 @pytest.mark.parametrize("operator", [azure_ml, modelarts])
 @pytest.mark.parametrize(
     ("effect", "again"), [(False, 1), (True, 1), (True, 2)], ids=["before", "after", "after-twice"]
