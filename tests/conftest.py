@@ -37,7 +37,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 class _TwoAirflows(LoadFileScheduling):
     """At most two Airflows at once: the shared one, and in another process those of files with their own.
 
-    With ``make chaos`` a third: what is killed at the boundaries takes an hour for each service.
+    With ``make chaos`` a third: what is killed at the boundaries takes half an hour for each service.
     """
 
     def _split_scope(self, nodeid: str) -> str:

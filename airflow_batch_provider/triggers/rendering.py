@@ -42,7 +42,7 @@ async def render(environment: Any, fields: Mapping[str, Any], context: Mapping[s
         rendered = await bounded(asyncio.to_thread(work.all_of, fields), _LONGEST)
     except asyncio.TimeoutError:
         # Its own computing it would have noticed between two pieces of output; the thread goes on until then.
-        raise _too_long(work.path) from None
+        raise _too_long(work.path, _LONGEST) from None
     return dict(rendered)
 
 
@@ -89,12 +89,12 @@ class _Rendering:
                     "start_from_trigger=False.",
                 )
             if time.thread_time() > self._ends:
-                raise _too_long(self.path)
+                raise _too_long(self.path, SECONDS)
             yield piece
 
 
-def _too_long(path: str) -> InvalidInput:
+def _too_long(path: str, seconds: float) -> InvalidInput:
     return InvalidInput(
-        f"{path.removeprefix('order.')} is a template that takes longer than {SECONDS:g} seconds.",
+        f"{path.removeprefix('order.')} is a template that takes longer than {seconds:g} seconds.",
         fix="Simplify it, or run the task on a worker: start_from_trigger=False.",
     )
