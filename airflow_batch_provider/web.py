@@ -17,6 +17,9 @@ from airflow_batch_provider.values import shown
 AUDIENCE = "airflow_batch_provider.audience"
 """Key of a request's extensions that says for which kind of host its credential is; auth reads it."""
 
+LASTS = "airflow_batch_provider.lasts"
+"""Key of a request's extensions that says for how many seconds a good answer serves all who ask the same."""
+
 USER_AGENT = f"airflow-batch-provider/{__version__}"
 
 # No separators, no control characters, no halves of characters, which no URL can carry.
@@ -33,6 +36,7 @@ def ask(
     *,
     body: Any = None,
     headers: dict[str, str] | None = None,
+    lasts: float = 0.0,
 ) -> httpx.Request:
     """Build a request.
 
@@ -42,6 +46,7 @@ def ask(
         audience: The kind of host that it goes to, in the service's own terms; ``none`` for no credential.
         body: Sent as JSON; ``None`` sends no body.
         headers: Further headers.
+        lasts: Seconds for which a good answer serves all who share a connection; 0 to ask each time.
 
     Raises:
         InvalidInput: The URL cannot be one.
@@ -51,8 +56,9 @@ def ask(
     if body is not None:
         content = json.dumps(body).encode()
         sent["Content-Type"] = "application/json"
+    extensions = {AUDIENCE: audience, LASTS: lasts} if lasts else {AUDIENCE: audience}
     try:
-        return httpx.Request(method, url, headers=sent, content=content, extensions={AUDIENCE: audience})
+        return httpx.Request(method, url, headers=sent, content=content, extensions=extensions)
     except (httpx.InvalidURL, TypeError, ValueError) as error:
         raise InvalidInput(f"{shown(url)} is not a URL that can be asked: {error}") from error
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _NEAR = 0.1
 """The share of an interval by which a job is asked for early if a list is read anyway."""
-_BEAT_SHARE = 1 / 32
+_BEAT_SHARE = 1 / 64
 _LONGEST_BEAT = 1.0
 
 
@@ -47,7 +47,7 @@ def on_beat(due: float, interval: float) -> float:
         interval: Seconds between two polls.
 
     Returns:
-        The last beat before *due*. There is one every thirty-second part of the interval or more often; as
+        The last beat before *due*. There is one every sixty-fourth part of the interval or more often; as
         the seconds between them are a power of two, slow beats fall together with quick ones.
     """
     if interval <= 0:

@@ -21,6 +21,7 @@ from airflow_batch_provider.hooks import hook_for
 from airflow_batch_provider.jobs import Service
 from airflow_batch_provider.watching.budget import Budget
 from airflow_batch_provider.watching.client import PollingClient
+from airflow_batch_provider.watching.lasting import Lasting
 from airflow_batch_provider.watching.turns import Turns
 
 T = TypeVar("T")
@@ -102,8 +103,9 @@ class Link:
         self.content: Any = hook.connection
         self.read_at = time.monotonic()
         self._client = client
-        self._polls, self._rest = Lane(client, polls, rest), Lane(client, rest, polls)
-        self._prompt = PromptLane(client, polls, rest)
+        self._polls = Lane(client, polls, rest)
+        self._rest = Lasting(Lane(client, rest, polls))
+        self._prompt = Lasting(PromptLane(client, polls, rest))
         self._users = 0
         self._retired = False
 

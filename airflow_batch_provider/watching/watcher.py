@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 _OF_ALL = (ConnectionFailed, Throttled)
 """Errors that asking for a single job would meet, too."""
 
-_TOGETHER_SECONDS = 0.2
+_TOGETHER_SECONDS = 0.1
 """Between two looks at who is due, so that those who come together are asked for together."""
 _LATE_SECONDS = 60.0
 """After the deadline, in which a last answer may come."""
@@ -126,7 +126,7 @@ class Waiter:
         if chance is None:
             interval = self.watch.interval(age)
         else:
-            interval = self.watch.longest(age) * (0.95 + 0.05 * chance)
+            interval = self.watch.longest(age) * (0.94 + 0.05 * chance)
         self.clock.interval = interval
         # Not past the deadline, at which the job is asked for a last time.
         seconds = self.watch.until(interval)

@@ -24,6 +24,10 @@ endpoints:
     defaults: {deployment_name: other}
     deployments:
       other: {emulator: {run_seconds: 100000}}
+  brief:
+    defaults: {deployment_name: brief}
+    deployments:
+      brief: {emulator: {run_seconds: 80}}
 modelarts:
   objects: {}
 """

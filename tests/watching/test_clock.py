@@ -32,11 +32,11 @@ def test_the_next_is_the_first_that_is_not_being_asked_for():
 
 
 def test_jobs_of_different_lists_are_asked_for_in_the_same_instants():
-    """A poll comes a thirty-second part of its interval early at most; slow beats fall on quick ones."""
+    """A poll comes a sixty-fourth part of its interval early at most; slow beats fall on quick ones."""
     slow, quick = ({on_beat(100 + number / 7, seconds) for number in range(200)} for seconds in (20.0, 8.0))
 
-    assert all(due - on_beat(due, 20.0) <= 20 / 32 for due in (100.0, 100.2, 3.7))
-    assert {due % 0.5 for due in slow} == {0.0}
-    assert {due % 0.25 for due in quick} == {0.0}
+    assert all(due - on_beat(due, 20.0) <= 20 / 64 for due in (100.0, 100.2, 3.7))
+    assert {due % 0.25 for due in slow} == {0.0}
+    assert {due % 0.125 for due in quick} == {0.0}
     assert slow <= quick
     assert on_beat(3.7, 0.0) == 3.7

@@ -17,6 +17,7 @@ from airflow_batch_provider.watching import registry
 
 from .conftest import outcome, trigger_for, until, waits
 
+IN_COMMON = ("/workspaces/emulator", "/discovery", "/datastores/workspaceblobstore")
 TASK = ContextVar("TASK", default="nobody")
 
 
@@ -61,6 +62,24 @@ def test_forty_jobs_cost_as_many_requests_as_their_list_has_pages(emulator, look
     assert [event["job"]["state"] for event in events] == ["canceled"] * 40
     assert look_ups.count("azure_ml_default") == 1
     assert len(emulator.requests(plane="entra")) <= 2  # one for each audience
+
+
+def test_what_the_outputs_of_many_jobs_have_in_common_is_looked_up_once(emulator):
+    """Jobs that end together ask once for the workspace, its region's services and the datastore."""
+    refs = emulator.submit(30, "brief")
+    emulator.forget()
+
+    async def story():
+        return await asyncio.gather(*waits(refs))
+
+    events = asyncio.run(story())
+
+    assert [event["job"]["state"] for event in events] == ["succeeded"] * 30
+    assert len({event["job"]["outputs"]["score"]["url"] for event in events}) == 30
+    asked = Counter(one["path"] for one in emulator.requests())
+    in_common = {path: times for path, times in asked.items() if path.endswith(IN_COMMON)}
+    assert len(in_common) == len(IN_COMMON)
+    assert max(in_common.values()) == 1
 
 
 def test_a_job_that_the_list_lacks_is_asked_for_by_itself(emulator):

@@ -16,7 +16,7 @@ from airflow_batch_provider.jobs import Log
 from airflow_batch_provider.services.azure_ml.answers import inner, need, read, rows
 from airflow_batch_provider.services.azure_ml.failures import error_lines
 from airflow_batch_provider.services.azure_ml.logs import last_log_lines, tell_logs
-from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask, segment
+from airflow_batch_provider.services.azure_ml.workspace import A_MINUTE, Workspace, ask, segment
 
 _RUNS = 5
 _SCORING = "batchscoring"
@@ -58,7 +58,8 @@ def _default_places(datastore: str, run: str, name: str) -> list[str]:
 def _default_datastore(workspace: Workspace) -> Flow[str]:
     """Return the name of the workspace's default datastore, or the name that it has everywhere at first."""
     with suppress(BatchError):
-        response = yield from send(ask("GET", workspace.url("datastores", isDefault="true"), "arm"))
+        url = workspace.url("datastores", isDefault="true")
+        response = yield from send(ask("GET", url, "arm", lasts=A_MINUTE))
         found = rows(read(response, "looking up the default datastore"))
         return next((str(row["name"]) for row in found if row.get("name")), _DEFAULT_DATASTORE)
     return _DEFAULT_DATASTORE
@@ -121,7 +122,7 @@ def _details(api: str, workspace: Workspace, run: str, doing: str) -> Flow[dict[
 def describe(workspace: Workspace) -> Flow[dict[str, Any]]:
     """Return the workspace as Resource Manager describes it."""
     doing = f"looking up workspace {workspace.name!r}"
-    return read((yield from send(ask("GET", workspace.url(), "arm"))), doing)
+    return read((yield from send(ask("GET", workspace.url(), "arm", lasts=A_MINUTE))), doing)
 
 
 def _api(workspace: Workspace) -> Flow[str]:
@@ -129,7 +130,7 @@ def _api(workspace: Workspace) -> Flow[str]:
     body = yield from describe(workspace)
     discovery = str(need(body, f"looking up workspace {workspace.name!r}", "properties", "discoveryUrl"))
     # Unauthenticated by contract: no token goes to a host that an answer names.
-    response = yield from send(ask("GET", discovery, "none"))
+    response = yield from send(ask("GET", discovery, "none", lasts=A_MINUTE))
     doing = "discovering the region's services"
     return str(need(read(response, doing), doing, "api")).rstrip("/")
 

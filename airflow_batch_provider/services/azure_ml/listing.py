@@ -80,23 +80,25 @@ def page(workspace: Workspace, refs: Mapping[str, JobRef], after: Any) -> Flow[J
         workspace: Where they are.
         refs: Jobs by id. If they have one scoring URI, the data plane lists those of that endpoint, else
             Resource Manager those of the workspace.
-        after: URL of the page; ``None`` for the first.
+        after: Whom to ask, and the URL; ``None`` for the first.
     """
-    place, *others = {ref.place.get("scoring_uri", "") for ref in refs.values()}
-    audience: Audience
-    if place and not others:
-        doing, audience, first = "listing the endpoint's jobs", "ml", place
-    else:
-        doing, audience, first = "listing the workspace's jobs", "arm", of_workspace(workspace)
-    request = ask("GET", after or first, audience)
-    answer = read((yield from send(request, retry=POLL)), doing, action="jobs/read")
+    audience, url = after or _first(workspace, refs)
+    doing = "listing the endpoint's jobs" if audience == "ml" else "listing the workspace's jobs"
+    response = yield from send(ask("GET", url, audience), retry=POLL)
+    answer = read(response, doing, action="jobs/read")
     found = rows(answer)
+    following = answer.get("nextLink")
     shown = {
         str(row["name"]): job(row, refs[str(row["name"])])
         for row in found
         if str(row.get("name")) in refs and inner(row, "properties").get("status")
     }
-    return JobPage(shown, len(found), answer.get("nextLink") or None)
+    return JobPage(shown, len(found), (audience, following) if following else None)
+
+
+def _first(workspace: Workspace, refs: Mapping[str, JobRef]) -> tuple[Audience, str]:
+    place, *others = {ref.place.get("scoring_uri", "") for ref in refs.values()}
+    return ("ml", place) if place and not others else ("arm", of_workspace(workspace))
 
 
 def job(answer: dict[str, Any], ref: JobRef) -> Job:

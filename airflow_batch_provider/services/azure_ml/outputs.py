@@ -18,7 +18,7 @@ from airflow_batch_provider.services.azure_ml import uris
 from airflow_batch_provider.services.azure_ml.answers import inner, need, read, rows
 from airflow_batch_provider.services.azure_ml.history import output_uris
 from airflow_batch_provider.services.azure_ml.uris import blob_url
-from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask
+from airflow_batch_provider.services.azure_ml.workspace import A_MINUTE, Workspace, ask
 from airflow_batch_provider.values import shown
 
 _STORAGE_VERSION = {"x-ms-version": "2021-08-06"}
@@ -89,7 +89,7 @@ def _workspace_of(workspace: Workspace, uri: uris.DataUri) -> Workspace:
 
 def _datastore(workspace: Workspace, name: str) -> Flow[Location]:
     doing = f"looking up datastore {name!r}"
-    response = yield from send(ask("GET", workspace.url("datastores", name), "arm"))
+    response = yield from send(ask("GET", workspace.url("datastores", name), "arm", lasts=A_MINUTE))
     body = read(response, doing, action="datastores/read")
     need(body, doing, "properties")
     properties = inner(body, "properties")
@@ -113,7 +113,8 @@ def _datastore(workspace: Workspace, name: str) -> Flow[Location]:
 def default_datastore_uri(workspace: Workspace) -> Flow[str]:
     """Return the ``azureml://`` URI of the default datastore's root, without a slash at the end."""
     doing = f"looking up the default datastore of workspace {workspace.name!r}"
-    response = yield from send(ask("GET", workspace.url("datastores", isDefault="true"), "arm"))
+    url = workspace.url("datastores", isDefault="true")
+    response = yield from send(ask("GET", url, "arm", lasts=A_MINUTE))
     found = rows(read(response, doing, action="datastores/read"))
     if not found:
         raise NotFound(f"Workspace {workspace.name!r} has no default datastore.", fix="Give outputs by name.")

@@ -11,7 +11,7 @@ from airflow_batch_provider import web
 from airflow_batch_provider.services.azure_ml.clouds import Cloud
 from airflow_batch_provider.web import AUDIENCE, USER_AGENT, segment
 
-__all__ = ["API_VERSION", "AUDIENCE", "USER_AGENT", "Audience", "Workspace", "ask", "segment"]
+__all__ = ["API_VERSION", "AUDIENCE", "A_MINUTE", "USER_AGENT", "Audience", "Workspace", "ask", "segment"]
 
 Audience: TypeAlias = Literal["arm", "ml", "storage", "none"]
 """For whom a request's token is made: Resource Manager (and run history and data), the batch data plane, or
@@ -19,6 +19,9 @@ blob storage."""
 
 API_VERSION = "2023-10-01"
 """What Microsoft's own client uses for batch endpoints; the first with the jobs list's properties filter."""
+
+A_MINUTE = 60.0
+"""For which an answer lasts that is about the workspace and not about a job: what ends together asks once."""
 
 
 def ask(
@@ -28,6 +31,7 @@ def ask(
     *,
     body: Any = None,
     headers: dict[str, str] | None = None,
+    lasts: float = 0.0,
 ) -> httpx.Request:
     """Build a request.
 
@@ -37,11 +41,12 @@ def ask(
         audience: For whom its token is made.
         body: Sent as JSON; ``None`` sends no body.
         headers: Further headers.
+        lasts: Seconds for which a good answer serves all who share a connection; 0 to ask each time.
 
     Raises:
         InvalidInput: The URL cannot be one.
     """
-    return web.ask(method, url, audience, body=body, headers=headers)
+    return web.ask(method, url, audience, body=body, headers=headers, lasts=lasts)
 
 
 @dataclass(frozen=True)

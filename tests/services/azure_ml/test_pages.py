@@ -49,12 +49,13 @@ def test_a_row_says_what_asking_for_the_job_does():
 
 
 def test_the_next_page_is_where_the_service_says():
-    """The link of a page is followed as it is."""
+    """The link of a page is followed as it is, with the token that the first page was read with."""
     link = f"{SCORING_URI}?$skiptoken=a%2Bb"
-    assert page(row(), after=link).returned.after == link
+    after = page(row(), after=link).returned.after
 
-    played = play(SERVICE.page(REFS, link), [httpx.Response(200, json={"value": []})])
+    played = play(SERVICE.page(REFS, after), [httpx.Response(200, json={"value": []})])
     assert [str(request.url) for request in played.requests] == [link]
+    assert played.requests[0].extensions["airflow_batch_provider.audience"] == "ml"
     assert played.returned.jobs == {}
 
 
