@@ -20,6 +20,9 @@ AUDIENCE = "airflow_batch_provider.audience"
 LASTS = "airflow_batch_provider.lasts"
 """Key of a request's extensions that says for how many seconds a good answer serves all who ask the same."""
 
+A_MINUTE = 60.0
+"""For which an answer lasts that is not about a single job: jobs that end together ask for it once."""
+
 USER_AGENT = f"airflow-batch-provider/{__version__}"
 
 # No separators, no control characters, no halves of characters, which no URL can carry.

@@ -101,11 +101,13 @@ def plain(url: str, endpoints: int, interval: float, age: float) -> Make:  # noq
 
 def ours(url: str, endpoints: int, interval: float, age: float) -> Make:
     """Return the triggers of this package."""
+    from airflow_batch_provider.hooks import hook_for
     from airflow_batch_provider.jobs import JobRef
     from airflow_batch_provider.triggers import settling
     from airflow_batch_provider.triggers.jobs import JobTrigger
 
     settling.SETTLE_SECONDS = 0.0
+    hook_for("azure_ml", "c", {})  # Has it imported; the other triggers import theirs at once.
     place = {"subscriptionId": "s", "resource_group_name": "g", "workspace_name": "w", "tenantId": "t"}
     connection = Connection(
         conn_id="c", conn_type="azure_ml", host=url, login="i", password="p", extra=_json(place)

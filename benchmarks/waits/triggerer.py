@@ -21,6 +21,7 @@ import httpx
 from waits.kinds import KINDS, LOOK_UPS, OLD
 
 _TICK = 0.01
+_QUIET_INTERVALS = 4
 _YOUNG_SECONDS = 30.0
 _SERVER = Path(__file__).with_name("server.py")
 
@@ -58,7 +59,7 @@ def share(values: list[float], part: float) -> float:
 
 
 async def measure(kind: str, number: int, endpoints: int, interval: float, url: str) -> dict[str, Any]:
-    """Run triggers, and measure two intervals in which nothing happens, then two in which all jobs end."""
+    """Run triggers, and measure some intervals in which nothing happens, then two in which all jobs end."""
     make = KINDS[kind](url, endpoints, interval, OLD)
     make(0)  # imports
     ended: dict[int, float] = {}
@@ -80,7 +81,7 @@ async def measure(kind: str, number: int, endpoints: int, interval: float, url: 
         told["memory"] = (memory() - held) / number * 1000
         spent, began = cpu(), time.monotonic()
         await control.get("/control/counts")
-        await asyncio.sleep(2 * interval)
+        await asyncio.sleep(_QUIET_INTERVALS * interval)
         intervals = (time.monotonic() - began) / interval
         told["cpu"] = (cpu() - spent) / number * 1000 / intervals
         counts = (await control.get("/control/counts")).json()

@@ -9,7 +9,7 @@ import httpx
 
 from airflow_batch_provider import web
 from airflow_batch_provider.services.azure_ml.clouds import Cloud
-from airflow_batch_provider.web import AUDIENCE, USER_AGENT, segment
+from airflow_batch_provider.web import A_MINUTE, AUDIENCE, USER_AGENT, segment
 
 __all__ = ["API_VERSION", "AUDIENCE", "A_MINUTE", "USER_AGENT", "Audience", "Workspace", "ask", "segment"]
 
@@ -19,9 +19,6 @@ blob storage."""
 
 API_VERSION = "2023-10-01"
 """What Microsoft's own client uses for batch endpoints; the first with the jobs list's properties filter."""
-
-A_MINUTE = 60.0
-"""For which an answer lasts that is about the workspace and not about a job: what ends together asks once."""
 
 
 def ask(

@@ -29,6 +29,7 @@ from airflow_batch_provider.services.modelarts.refs import PREFIX, overridden, r
 from airflow_batch_provider.services.modelarts.starting import Start
 from airflow_batch_provider.services.modelarts.workflows import Workflows, created_at, paged
 from airflow_batch_provider.values import shown
+from airflow_batch_provider.web import A_MINUTE
 
 _MARKER = re.compile(r"airflow-[0-9a-f]{24}")
 """What `jobs.marker_of` makes, among labels of users."""
@@ -137,7 +138,7 @@ class ModelArtsWorkflows(Actions):
         runs = rows(execution, "steps_execution")
         project = yield from self.located(ref)
         if PREFIX in str([run.get("outputs") for run in runs]):
-            workflow = yield from Workflows(project, self.ids).get(path_of(ref)[0])
+            workflow = yield from Workflows(project, self.ids).get(path_of(ref)[0], lasts=A_MINUTE)
             runs = resolve(runs, overridden(workflow, execution), ref.id)
         return steps.outputs_of({"steps_execution": runs}, project.endpoints.obs)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -21,9 +21,6 @@ from airflow_batch_provider.services.modelarts.answers import read
 from airflow_batch_provider.services.modelarts.regions import Endpoints, near_regions
 from airflow_batch_provider.values import shown
 from airflow_batch_provider.web import segment
-
-Audience: TypeAlias = Literal["modelarts", "iam", "none"]
-"""Whose host a request goes to: the workflow API's, IAM's, or any other, which sees no credential."""
 
 PLACE = "airflow_batch_provider.modelarts_project"
 """Key of a request's extensions that says of which region and project it is; auth reads it."""
@@ -55,6 +52,7 @@ class Project:
         body: Any = None,
         query: dict[str, Any] | None = None,
         kind: str = "workflows",
+        lasts: float = 0.0,
     ) -> httpx.Request:
         """Build a request to the API of workflows, or of another kind of resource.
 
@@ -64,11 +62,13 @@ class Project:
             body: Sent as JSON; ``None`` sends no body.
             query: Parameters; those that are ``None`` or empty are left out.
             kind: Of resource, as the path names it.
+            lasts: Seconds for which a good answer serves all who share a connection; 0 to ask each time.
         """
         path = "".join("/" + segment("id", part) for part in segments)
         url = f"{self.endpoints.modelarts}/v2/{project_id('project_id', self.id)}/{kind}{path}"
         headers = {"X-Project-Id": self.id}
-        request = _ask(method, url + _query(query or {}), "modelarts", body=body, headers=headers)
+        url += _query(query or {})
+        request = web.ask(method, url, "modelarts", body=body, headers=headers, lasts=lasts)
         request.extensions[PLACE] = (self.region, self.id)
         return request
 
@@ -143,7 +143,7 @@ class ProjectIds:
 def _look_up(project: Project) -> Flow[str]:
     doing = f"looking up the project of region {project.region!r}"
     url = f"{project.endpoints.iam}/v3/projects" + _query({"name": project.region})
-    found = rows(read((yield from send(_ask("GET", url, "iam"))), doing), "projects")
+    found = rows(read((yield from send(web.ask("GET", url, "iam"))), doing), "projects")
     ids = [str(row["id"]) for row in found if row.get("id")]
     if len(ids) != 1:
         near = near_regions(project.region)
@@ -155,12 +155,6 @@ def _look_up(project: Project) -> Flow[str]:
             "console shows it.",
         )
     return project_id("The project's id in IAM's answer", ids[0])
-
-
-def _ask(
-    method: str, url: str, audience: Audience, *, body: Any = None, headers: dict[str, str] | None = None
-) -> httpx.Request:
-    return web.ask(method, url, audience, body=body, headers=headers)
 
 
 def _query(parameters: dict[str, Any]) -> str:

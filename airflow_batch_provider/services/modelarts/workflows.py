@@ -150,14 +150,18 @@ class Workflows:
             raise NotFound(f"No workflow of this project is named {name!r}.", fix=near(name, known))
         return found
 
-    def get(self, workflow_id: str) -> Flow[dict[str, Any]]:
+    def get(self, workflow_id: str, *, lasts: float = 0.0) -> Flow[dict[str, Any]]:
         """Return a workflow as the service describes it.
+
+        Args:
+            workflow_id: UUID.
+            lasts: Seconds for which the answer serves all who share a connection; 0 to ask each time.
 
         Raises:
             NotFound: There is none of this id.
         """
         doing = f"asking for workflow {workflow_id}"
-        response = yield from self._ask("GET", workflow_id)
+        response = yield from self._ask("GET", workflow_id, lasts=lasts)
         answer = read(response, doing, action="get")
         need(answer, doing, "workflow_id")
         return answer
@@ -204,10 +208,12 @@ class Workflows:
             return False
         return True
 
-    def _ask(self, method: str, workflow_id: str, *, body: Any = None) -> Flow[httpx.Response]:
+    def _ask(
+        self, method: str, workflow_id: str, *, body: Any = None, lasts: float = 0.0
+    ) -> Flow[httpx.Response]:
         workflow_id = uuid("workflow_id", workflow_id, name_field="workflow_name")
         project = yield from self.ids.located(self.project)
-        return (yield from send(project.ask(method, workflow_id, body=body)))
+        return (yield from send(project.ask(method, workflow_id, body=body, lasts=lasts)))
 
     def _left(self, name: str) -> Flow[dict[str, Any] | None]:
         """Return the workflow of a name, giving those who have just created several the time to settle."""

@@ -32,6 +32,7 @@ from airflow_batch_provider.services.modelarts.executions import Call, ModelArts
 from airflow_batch_provider.services.modelarts.project import PLACE, Project, ProjectIds
 from airflow_batch_provider.services.modelarts.regions import endpoints
 from airflow_batch_provider.services.modelarts.starting import Start, start
+from airflow_batch_provider.web import LASTS
 
 from .script import (
     BASE,
@@ -761,6 +762,8 @@ def test_outputs_that_are_references_are_resolved():
     played = play(SERVICE.outputs(REF), [ok(answer), ok(whole)])
 
     assert played.asked == [ASK, LOOK]
+    # The workflow is the same for all of its executions that end together; an execution is not.
+    assert [request.extensions.get(LASTS, 0) for request in played.requests] == [0, 60]
     assert {name: found["uri"] for name, found in played.returned.items()} == {
         "train/a": f"obs://bucket/base/{EXECUTION_ID}/out/",
         "train/b": "obs://buc/p/",
