@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import time
-from collections.abc import Callable
 
 import httpx
 
+from airflow_batch_provider.answers import parsed
 from airflow_batch_provider.drive import AsyncSender
+from airflow_batch_provider.errors import BatchError
 from airflow_batch_provider.web import AUDIENCE, LASTS
 
-_Question = tuple[str, httpx.URL]
+_Question = tuple[str, str]
 
 
 class Lasting:
     """Sends requests, but one whose answer lasts only if nobody has just asked the same.
 
     While a request is under way, its outcome is that of all who ask the same, whatever it is: if it fails,
-    nobody gains by asking in the same instant. Only good answers are kept for later.
+    nobody gains by asking in the same instant. Only good answers are kept for later: JSON objects, not what a
+    proxy answers for once.
 
     Args:
         sender: Sends them.
-        clock: Monotonic seconds.
     """
 
-    def __init__(self, sender: AsyncSender, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, sender: AsyncSender) -> None:
         self._sender = sender
-        self._clock = clock
-        self._kept: dict[_Question, tuple[float, httpx.Response]] = {}
+        self._kept: dict[_Question, httpx.Response] = {}
         self._under_way: dict[_Question, asyncio.Future[httpx.Response | Exception | None]] = {}
 
     async def send(self, request: httpx.Request) -> httpx.Response:
@@ -37,18 +36,20 @@ class Lasting:
         seconds = request.extensions.get(LASTS)
         if not seconds:
             return await self._sender.send(request)
-        question = (request.extensions[AUDIENCE], request.url)
+        question = (request.extensions[AUDIENCE], str(request.url))
         while True:
-            until, answer = self._kept.get(question, (0.0, None))
-            if answer is not None and self._clock() < until:
+            answer = self._kept.get(question)
+            if answer is not None:
                 return answer
             under_way = self._under_way.get(question)
             if under_way is None:
                 return await self._ask(question, request, seconds)
             outcome = await asyncio.shield(under_way)  # Whoever gives up waiting ends it for nobody else.
-            if isinstance(outcome, Exception):
-                # A copy for each, for whom it is raised in a place of its own.
+            if isinstance(outcome, BatchError | httpx.RequestError):
+                # A copy for each: one that is raised in many tasks would collect the frames of all.
                 raise copy.copy(outcome) from outcome.__cause__
+            if isinstance(outcome, Exception):
+                raise outcome
             if outcome is not None:
                 return outcome
             # Who asked was cancelled; somebody else has to.
@@ -64,11 +65,7 @@ class Lasting:
         finally:
             del self._under_way[question]
             under_way.set_result(outcome)
-        if answer.is_success:
-            self._keep(question, answer, seconds)
+        if answer.is_success and isinstance(parsed(answer), dict):
+            self._kept[question] = answer
+            asyncio.get_running_loop().call_later(seconds, self._kept.pop, question, None)
         return answer
-
-    def _keep(self, question: _Question, answer: httpx.Response, seconds: float) -> None:
-        now = self._clock()
-        self._kept = {one: kept for one, kept in self._kept.items() if now < kept[0]}
-        self._kept[question] = (now + seconds, answer)

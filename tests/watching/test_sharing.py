@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from contextvars import ContextVar
+from itertools import pairwise
 
 import pytest
 
@@ -50,13 +51,15 @@ def test_forty_jobs_cost_as_many_requests_as_their_list_has_pages(emulator, look
     async def story():
         tasks = waits(refs)
         await until(lambda: rounds(emulator.polls())[0] >= 12)
+        asked = [one["query"] for one in emulator.requests(plane="batch") if one["path"].endswith("/jobs")]
         await asyncio.to_thread(emulator.cancel, *refs)
-        emulator_asked = emulator.polls()
-        return emulator_asked, await asyncio.gather(*tasks)
+        return asked, emulator.polls(), await asyncio.gather(*tasks)
 
-    asked, events = asyncio.run(story())
+    pages, polls, events = asyncio.run(story())
 
-    lists, single = rounds(asked)
+    lists, single = rounds(polls)
+    firsts = [index for index, query in enumerate(pages) if not query]
+    assert {after - before for before, after in pairwise(firsts[1:])} == {4}
     assert lists >= 12
     assert single <= 4  # those who came before the others
     assert [event["job"]["state"] for event in events] == ["canceled"] * 40
@@ -199,6 +202,38 @@ def test_the_connection_is_read_again_after_a_while(emulator, look_ups, monkeypa
 
     looked_up = look_ups.count("azure_ml_default") - 1  # `cancel` looks it up, too
     assert 2 <= looked_up <= len(emulator.requests(plane="batch"))
+
+
+def test_while_airflow_does_not_answer_the_connection_stays_as_it_was(emulator, monkeypatch, caplog):
+    """A look-up that fails ends nothing: what was read last goes on being used, and the log says so."""
+    monkeypatch.setattr(connections, "FRESH_SECONDS", 0.5)
+    refs = emulator.submit(3)
+    original = BatchHook.aopen
+    failed = []
+
+    async def unanswered(self):
+        if emulator_is_known:
+            failed.append(self.conn_id)
+            raise OSError("Airflow does not answer")
+        await original(self)
+
+    emulator_is_known = []
+    monkeypatch.setattr(BatchHook, "aopen", unanswered)
+
+    async def story():
+        tasks = waits(refs)
+        await until(lambda: len(emulator.polls()) >= 2)
+        emulator_is_known.append(True)
+        await until(lambda: failed)
+        emulator.forget()
+        await until(lambda: len(emulator.polls()) >= 2)
+        await asyncio.to_thread(emulator.cancel, *refs)
+        return await asyncio.gather(*tasks)
+
+    events = asyncio.run(asyncio.wait_for(story(), 30))
+
+    assert [event["job"]["state"] for event in events] == ["canceled"] * 3
+    assert "Going on with the connection as it was" in caplog.text
 
 
 def test_a_refused_credential_is_read_again(emulator, monkeypatch):

@@ -6,8 +6,11 @@ import asyncio
 import gc
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
+from airflow.sdk.execution_time import task_runner
+from airflow.sdk.execution_time.comms import TaskStatesResult
 
 from airflow_batch_provider.errors import ConnectionFailed
 from airflow_batch_provider.jobs import JobRef, Watch
@@ -107,17 +110,34 @@ def test_a_bug_in_the_watcher_leaves_nobody_waiting(emulator, monkeypatch):
     assert [event["outcome"] for event in events] == ["done"] * 3
 
 
-def test_a_trigger_that_moves_to_another_triggerer_waits_on_there(emulator):
-    """The old process gives up without a word to the service; the new one takes up from what is stored."""
+class AsAirflow:
+    """Tells a trigger what its supervisor would: the state of a task, or nothing."""
+
+    def __init__(self, state):
+        self.state = state
+
+    async def asend(self, message):
+        if self.state == "no answer":
+            raise OSError("no answer")
+        return TaskStatesResult(task_states={"run": {"task": self.state}})
+
+
+@pytest.mark.parametrize("state", ["deferred", "running", "no answer"])
+def test_a_trigger_that_moves_to_another_triggerer_waits_on_there(emulator, monkeypatch, state):
+    """The old process says nothing to the service, though it is told of a kill; the new one goes on."""
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", AsAirflow(state), raising=False)
     refs = emulator.submit(3)
     stored = [trigger_for(ref, deadline=time.time() + 60).serialize() for ref in refs]
 
     async def old():
-        tasks = waits(refs)
+        triggers = [trigger_for(ref) for ref in refs]
+        tasks = [asyncio.create_task(outcome(trigger)) for trigger in triggers]
         await until(lambda: len(emulator.polls()) >= 2)
-        for task in tasks:
+        for task, trigger in zip(tasks, triggers, strict=True):
+            trigger.task_instance = SimpleNamespace(dag_id="dag", run_id="run", task_id="task", map_index=-1)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(trigger.on_kill() for trigger in triggers))
 
     async def new():
         tasks = [asyncio.create_task(outcome(type(trigger_for(refs[0]))(**kwargs))) for _, kwargs in stored]
@@ -131,6 +151,30 @@ def test_a_trigger_that_moves_to_another_triggerer_waits_on_there(emulator):
     events = asyncio.run(asyncio.wait_for(new(), 30))
 
     assert [event["job"]["state"] for event in events] == ["canceled"] * 3
+
+
+def test_a_user_s_kill_cancels_the_job_of_that_task_alone(emulator, monkeypatch):
+    """The same call, once Airflow confirms that the task was marked."""
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", AsAirflow("failed"), raising=False)
+    refs = emulator.submit(2)
+
+    async def story():
+        triggers = [trigger_for(ref) for ref in refs]
+        tasks = [asyncio.create_task(outcome(trigger)) for trigger in triggers]
+        await until(lambda: len(emulator.polls()) >= 2)
+        triggers[0].task_instance = SimpleNamespace(dag_id="dag", run_id="run", task_id="task", map_index=-1)
+        tasks[0].cancel()
+        await asyncio.wait(tasks[:1])
+        await triggers[0].on_kill()
+        status = {ref.id: emulator.jobs()[ref.id]["status"] for ref in refs}
+        await asyncio.to_thread(emulator.cancel, refs[1])
+        return status, await tasks[1]
+
+    status, event = asyncio.run(asyncio.wait_for(story(), 30))
+
+    assert status[refs[0].id] in ("CancelRequested", "Canceled")
+    assert status[refs[1].id] == "Running"
+    assert event["job"]["state"] == "canceled"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of what was cut off
@@ -292,10 +336,14 @@ def test_short_jobs_are_noticed_within_two_seconds(emulator):
     assert max(took.values()) <= 2.0
 
 
-def test_when_the_service_asks_for_a_pause_everybody_pauses(emulator):
+@pytest.mark.parametrize(
+    "headers",
+    [{"Retry-After": "3"}, {"x-ms-retry-after-ms": "3000"}, {"retry-after-ms": "3000", "Retry-After": "1"}],
+)
+def test_when_the_service_asks_for_a_pause_everybody_pauses(emulator, headers):
     """After a 429 nothing is asked, for whichever job, until the time that the service gave is over."""
     refs = [*emulator.submit(3), *emulator.submit(3, "other")]
-    pause = {"action": "status", "status": 429, "headers": {"Retry-After": "3"}, "times": 1}
+    pause = {"action": "status", "status": 429, "headers": headers, "times": 1}
 
     async def story():
         tasks = waits(refs)
@@ -314,6 +362,28 @@ def test_when_the_service_asks_for_a_pause_everybody_pauses(emulator):
     after = [one["time"] - refused for one in asked if one["time"] > refused + 0.1]
     assert after
     assert min(after) >= 2.9
+
+
+def test_a_pause_asked_for_at_a_job_s_end_is_one_for_the_polls_of_all(emulator):
+    """Resource Manager refuses to tell where an output is: polls, too, wait until it wants to hear again."""
+    refs = [*emulator.submit(1, "brief"), *emulator.submit(3)]
+    refused = {"action": "status", "status": 429, "headers": {"Retry-After": "3"}, "times": 1}
+    emulator.fail({**refused, "match": {"path": "/workspaces/emulator$", "method": "GET"}})
+
+    async def story():
+        ending, *others = waits(refs)
+        event = await ending
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        return event
+
+    event = asyncio.run(asyncio.wait_for(story(), 60))
+
+    (at,) = [one["time"] + one["seconds"] for one in emulator.requests() if one["status"] == 429]
+    assert event["job"]["outputs"]
+    assert not [one for one in emulator.requests() if at + 0.2 < one["time"] < at + 2.9]
+    assert [one for one in emulator.requests(plane="batch", method="GET") if one["time"] < at]
 
 
 def test_a_service_that_throttles_is_asked_less_and_tells_everything(emulator, monkeypatch):

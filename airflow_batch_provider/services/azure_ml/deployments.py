@@ -15,7 +15,7 @@ import httpx
 from airflow_batch_provider.errors import InvalidInput, PermissionDenied
 from airflow_batch_provider.flow import RETRY, Flow, send
 from airflow_batch_provider.services.azure_ml.answers import inner, read
-from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask
+from airflow_batch_provider.services.azure_ml.workspace import A_MINUTE, Workspace, ask
 
 Kind = Literal["model", "pipeline", "unknown"]
 
@@ -71,7 +71,7 @@ class Deployments:
 
 def _look_up(url: str, endpoint: str, name: str) -> Flow[Deployment]:
     doing = f"looking up deployment {name!r} of endpoint {endpoint!r}"
-    response = yield from send(ask("GET", url, "arm"))
+    response = yield from send(ask("GET", url, "arm", lasts=A_MINUTE))
     fix = f"Check deployment_name {name!r}." if response.status_code == httpx.codes.NOT_FOUND else ""
     try:
         body = read(response, doing, fix=fix)
