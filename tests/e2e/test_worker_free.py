@@ -52,6 +52,32 @@ def test_a_task_runs_with_no_worker(start, airflow, service):
 
 
 @rows((AZURE_ML,))
+def test_a_triggerer_renders_what_a_worker_would(airflow, emulator, service):
+    """Dates, the run and its configuration, the task, and variables, for which the triggerer asks Airflow."""
+    dag = f"{service.name}_templates_worker_free"
+    variables = {"owner": "night shift", "shop": '{"town": "Rome"}'}
+    airflow.unpause(dag)
+    for key, value in variables.items():
+        airflow._api.call("POST", "variables", body={"key": key, "value": value})
+    body = {"conf": {"input": "rendered"}, "logical_date": "2026-02-28T00:00:00Z"}
+    run = airflow._api.call("POST", "dags", dag, "dagRuns", body=body)["dag_run_id"]
+
+    assert airflow.wait_for_run(dag, run, SECONDS) == "success"
+    assert no_worker(airflow.task_instances(dag, run)[0])
+    job_id = airflow.xcom(dag, run, "score", "job_id")
+    (job,) = [job for job in service.jobs(emulator) if job["id"] == job_id]
+    assert (
+        job["tags"].items()
+        >= {
+            "day": "2026-02-28 2026-03-01",
+            "run": f"{run} rendered",
+            "task": f"{dag}.score 1",
+            "owner": "night shift, Rome, none",
+        }.items()
+    )
+
+
+@rows((AZURE_ML,))
 def test_a_job_that_fails_is_tried_again(start, airflow, service):
     """Airflow's retries hold; the second try submits a job of its own, and no worker helps."""
     run = start("recovers_worker_free")

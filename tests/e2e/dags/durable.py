@@ -69,3 +69,15 @@ for one in SERVICES:
         durable(one, f"timeout_{waits}", timeout=12, **once)
         durable(one, f"execution_timeout_{waits}", execution_timeout=timedelta(seconds=12), **once)
         durable(one, f"recovers_{waits}", deployment=FAILS_FIRST, **how)
+
+durable(
+    "azure_ml",
+    "templates_worker_free",
+    start_from_trigger=True,
+    tags={
+        "day": "{{ ds }} {{ macros.ds_add(ds, 1) }}",
+        "run": "{{ run_id }} {{ dag_run.conf['input'] }}",
+        "task": "{{ dag.dag_id }}.{{ ti.task_id }} {{ ti.try_number }}",
+        "owner": "{{ var.value.owner }}, {{ var.json.shop.town }}, {{ var.value.get('nobody', 'none') }}",
+    },
+)
