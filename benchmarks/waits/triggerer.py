@@ -72,10 +72,13 @@ async def measure(kind: str, number: int, endpoints: int, interval: float, url: 
 
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as control:
         gc.freeze()
-        held, spent, began = memory(), cpu(), time.monotonic()
+        held, told = memory(), dict[str, Any]()
+        lag = Lag()
+        watch = asyncio.create_task(lag.run())
         tasks = [asyncio.create_task(one(index)) for index in range(number)]
         await asyncio.sleep(2.2 * interval)
-        told: dict[str, Any] = {"start": (cpu() - spent) / number * 1000}
+        watch.cancel()
+        told["start p99 ms"] = share(lag.late, 0.99) * 1000
         counts = (await control.get("/control/counts")).json()
         told["tokens"], told["look-ups"] = counts.get("tokens", 0), LOOK_UPS["look-ups"]
         told["memory"] = (memory() - held) / number * 1000

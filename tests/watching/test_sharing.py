@@ -120,6 +120,29 @@ def test_a_list_that_fails_is_done_without(emulator, status):
     assert [event["job"]["state"] for event in events] == ["canceled"] * 5
 
 
+def test_a_list_that_takes_long_is_not_read_twice_at_once(emulator):
+    """Who comes while it is read is asked for with the next one."""
+    refs = emulator.submit(6)
+    emulator.fail({"action": "latency", "seconds": 2, "match": {"path": "/jobs$", "plane": "batch"}})
+    emulator.forget()
+
+    async def story():
+        tasks = waits(refs[:3])
+        for _ in range(6):
+            await asyncio.sleep(0.5)
+            tasks += waits(refs[3:])
+        await asyncio.sleep(4)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(story())
+
+    lists = [one for one in emulator.requests(plane="batch") if one["path"].endswith("/jobs")]
+    assert len(lists) >= 2
+    assert all(before["time"] + 2 <= after["time"] for before, after in pairwise(lists))
+
+
 def test_a_long_history_is_not_read_for_a_few_jobs(emulator):
     """Few old jobs behind many pages are asked for one by one, once that is known."""
     refs = emulator.submit(3)
@@ -281,14 +304,18 @@ def test_the_last_to_leave_takes_it_down(emulator):
         tasks = waits(refs)
         await until(lambda: len(emulator.polls()) >= 3)
         shared = registry._connections()
-        seen.extend((len(shared), [len(one.watchers) for one in shared.values()]))
+        (one,) = shared.values()
+        seen.append(len(one.watchers))
+        await asyncio.to_thread(emulator.cancel, refs[2])
+        await tasks[2]
+        seen.append(len(one.watchers))
         tasks[0].cancel()
-        await asyncio.to_thread(emulator.cancel, *refs[1:])
+        await asyncio.to_thread(emulator.cancel, refs[1])
         await asyncio.gather(*tasks, return_exceptions=True)
         return dict(shared)
 
     assert asyncio.run(story()) == {}
-    assert seen == [1, [2]]
+    assert seen == [2, 1]
 
 
 def test_connections_and_places_are_told_apart(emulator, monkeypatch):
