@@ -121,16 +121,36 @@ def _about_template(text: str) -> str:
         tree = environment.parse(text)
     except TemplateSyntaxError as error:
         return f"holds a template that is not understood there: {error}"
-    for one in tree.find_all(nodes.Node):
-        if isinstance(one, nodes.Include | nodes.Import | nodes.FromImport | nodes.Extends):
-            return "holds a template that reads a file"
-        if isinstance(one, nodes.Filter) and one.name not in environment.filters:
-            return f"uses the filter {one.name!r}"
-        if isinstance(one, nodes.Test) and one.name not in environment.tests:
-            return f"uses the test {one.name!r}"
+    if why := next(filter(None, (_about_node(one, environment) for one in tree.find_all(nodes.Node))), ""):
+        return why
     names = meta.find_undeclared_variables(tree)
     unknown = sorted(names - _FULLY - _PARTLY.keys()) + sorted(_beyond(tree))
     return f"uses {unknown[0]!r}" if unknown else ""
+
+
+def _about_node(node: Any, environment: Any) -> str:
+    from jinja2 import nodes
+
+    why = ""
+    if isinstance(node, nodes.Include | nodes.Import | nodes.FromImport | nodes.Extends):
+        why = "holds a template that reads a file"
+    elif isinstance(node, nodes.Filter) and node.name not in environment.filters:
+        why = f"uses the filter {node.name!r}"
+    elif isinstance(node, nodes.Test) and node.name not in environment.tests:
+        why = f"uses the test {node.name!r}"
+    # One operation cannot be interrupted, and could take all time or memory that there is.
+    elif isinstance(node, nodes.Pow):
+        why = "holds a template that computes with '**'"
+    elif isinstance(node, nodes.Mul) and any(_is_sequence(side) for side in (node.left, node.right)):
+        why = "holds a template that repeats a text or a list"
+    return why
+
+
+def _is_sequence(node: Any) -> bool:
+    from jinja2 import nodes
+
+    is_text = isinstance(node, nodes.Const) and isinstance(node.value, str)
+    return is_text or isinstance(node, nodes.Concat | nodes.List | nodes.Tuple | nodes.TemplateData)
 
 
 def _beyond(tree: Any) -> Iterator[str]:

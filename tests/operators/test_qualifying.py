@@ -30,6 +30,7 @@ def reason(value, name="tags", **facts):
         "{{ macros.ds_add(ds, 1) }} {{ logical_date | ds_nodash }}",
         "{% for one in range(3) %}{% set ns = namespace(a=one) %}{{ ns.a }}{% endfor %}",
         "{% if params.day is defined %}{{ 'ti' }}{% endif %}",
+        "{{ params.number * 60 }}",
         {"a": ["{{ ds }}", ("b", {"c": "{{ run_id }}"})]},
     ],
 )
@@ -62,6 +63,10 @@ def other():
         ("{{ ds | my_filter }}", "tags uses the filter 'my_filter'"),
         ("{{ ds is my_test }}", "tags uses the test 'my_test'"),
         ("{% include 'a.txt' %}", "tags holds a template that reads a file"),
+        ("{{ 9 ** 9 ** 9 }}", "tags holds a template that computes with '**'"),
+        ("{{ 'x' * params.number }}", "tags holds a template that repeats a text or a list"),
+        ("{{ 1000000000 * [ds] }}", "tags holds a template that repeats a text or a list"),
+        ("{{ (ds ~ ts) * params.number }}", "tags holds a template that repeats a text or a list"),
         ("{% import 'a' as b %}{{ b.c }}", "tags holds a template that reads a file"),
         ("{% do [].append(1) %}", "tags holds a template that is not understood there"),
         ("{{ ds", "tags holds a template that is not understood there"),
