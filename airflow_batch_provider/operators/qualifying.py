@@ -150,7 +150,7 @@ def _is_sequence(node: Any) -> bool:
     from jinja2 import nodes
 
     is_text = isinstance(node, nodes.Const) and isinstance(node.value, str)
-    return is_text or isinstance(node, nodes.Concat | nodes.List | nodes.Tuple | nodes.TemplateData)
+    return is_text or isinstance(node, nodes.Concat | nodes.List | nodes.Tuple)
 
 
 def _beyond(tree: Any) -> Iterator[str]:

@@ -131,15 +131,17 @@ def test_a_list_that_takes_long_is_not_read_twice_at_once(emulator):
         for _ in range(6):
             await asyncio.sleep(0.5)
             tasks += waits(refs[3:])
-        await asyncio.sleep(4)
+        await until(lambda: len(read()) >= 2)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def read():
+        return [one for one in emulator.requests(plane="batch") if one["path"].endswith("/jobs")]
+
     asyncio.run(story())
 
-    lists = [one for one in emulator.requests(plane="batch") if one["path"].endswith("/jobs")]
-    assert len(lists) >= 2
+    lists = read()
     assert all(before["time"] + 2 <= after["time"] for before, after in pairwise(lists))
 
 
