@@ -18,14 +18,16 @@ _SAFE = 0.8
 """The share of a rate that was refused that is taken to be accepted."""
 _GROWTH = 1.1
 _STEP_SECONDS, _SLOW_STEP_SECONDS = 1.0, 30.0
+_PATIENCE_SECONDS = 300.0
+"""After a refusal, before more than what is safe is tried: each such try costs somebody a refusal."""
 
 
 class Bucket:
     """Says when the next request may be sent. Pure: it is told the time.
 
     A refusal for too many requests halves the rate, once for all the requests that were under way together.
-    It comes back within seconds to four fifths of what was refused, and slowly beyond. While few of the
-    latest requests were refused, it is not taken to have been too high below `_USUAL_RATE`.
+    It comes back within seconds to four fifths of what was refused, and after minutes slowly beyond. While
+    few of the latest requests were refused, it is not taken to have been too high below `_USUAL_RATE`.
 
     Args:
         rate: Requests per second, at most; 0 for no limit, until the service sets one.
@@ -98,10 +100,12 @@ class Bucket:
         most = self._full_rate or float("inf")
         while self.rate and self.rate < most:
             is_safe = self.rate < self._ceiling
-            step = _STEP_SECONDS if is_safe else _SLOW_STEP_SECONDS
-            if now - self._grown_at < step:
+            at = self._grown_at + (_STEP_SECONDS if is_safe else _SLOW_STEP_SECONDS)
+            if not is_safe:
+                at = max(at, self._slowed_at + _PATIENCE_SECONDS)
+            if now < at:
                 return
-            self._grown_at += step
+            self._grown_at = at
             self.rate = min(self.rate * _GROWTH, self._ceiling if is_safe else most)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 _NEAR = 0.1
 """The share of an interval by which a job is asked for early if a list is read anyway."""
+_NEWCOMERS, _NEWCOMERS_SECONDS = 0.25, 10.0
+"""The share of an interval, and the most seconds, between two lists that are read for newcomers."""
 _BEAT_SHARE = 1 / 64
 _LONGEST_BEAT = 1.0
 
@@ -18,7 +20,7 @@ class Clock:
 
     Args:
         due: Seconds of the event loop's clock.
-        interval: Seconds between two polls at present.
+        interval: Seconds between two polls at present; 0 before the first.
         listed: Whether the list that was read last showed the job; ``True`` before the first.
         asking: Whether the question is under way.
     """
@@ -34,7 +36,8 @@ class Clock:
 
     def is_near(self, now: float) -> bool:
         """Whether a list that is read now would spare asking for the job soon."""
-        return self.listed and not self.asking and self.due - now <= _NEAR * self.interval
+        soon = not self.interval or self.due - now <= _NEAR * self.interval
+        return self.listed and not self.asking and soon
 
 
 def on_beat(due: float, interval: float) -> float:
@@ -54,6 +57,22 @@ def on_beat(due: float, interval: float) -> float:
         return due
     beat = min(_LONGEST_BEAT, 2.0 ** math.floor(math.log2(interval * _BEAT_SHARE)))
     return due - due % beat
+
+
+def first_wait(now: float, interval: float, listed_at: float | None) -> float:
+    """Return the seconds until a job is to be asked for the first time.
+
+    While jobs are asked for with a list, those that come one by one wait for each other: each by itself would
+    have the whole list read again, as long as others come.
+
+    Args:
+        now: Seconds of the event loop's clock.
+        interval: Seconds between two polls.
+        listed_at: When the last list was begun, or ``None`` if there was none.
+    """
+    if listed_at is None:
+        return 0.0
+    return max(0.0, listed_at + min(_NEWCOMERS * interval, _NEWCOMERS_SECONDS) - now)
 
 
 def next_due(clocks: Iterable[Clock]) -> float | None:

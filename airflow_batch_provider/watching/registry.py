@@ -17,16 +17,19 @@ _ALONE = 20
 """Watchers with a single job each, from which on jobs of further groups are asked for together."""
 
 
+_Key = tuple[str, str, str]
+
+
 class Shared(SharedConnection):
     """A shared connection with its watchers."""
 
-    def __init__(self, service: str, conn_id: str, place: Mapping[str, Any]) -> None:
-        super().__init__(service, conn_id, place)
+    def __init__(self, key: _Key, place: Mapping[str, Any]) -> None:
+        super().__init__(*key[:2], place)
+        self.key = key
         self.watchers: dict[str, Watcher] = {}
 
-    @asynccontextmanager
-    async def joined(self, ref: JobRef, watch: Watch) -> AsyncIterator[Waiter]:
-        """Wait for a job, with all who wait for jobs of the same list.
+    async def join(self, ref: JobRef, watch: Watch) -> Waiter:
+        """Begin to wait for a job, with all who wait for jobs of the same list; until `leave`.
 
         Args:
             ref: The job.
@@ -36,15 +39,16 @@ class Shared(SharedConnection):
         group = self._chosen(service.group(ref), service.common_group(ref))
         watcher = self.watchers.get(group)
         if watcher is None:
-            watcher = self.watchers[group] = Watcher(self, has_list=bool(group))
-        waiter = watcher.join(ref, watch)
-        try:
-            yield waiter
-        finally:
-            watcher.leave(waiter)
-            if watcher.is_idle:
-                del self.watchers[group]
-                await _surely(watcher.close())
+            watcher = self.watchers[group] = Watcher(self, group)
+        return watcher.join(ref, watch)
+
+    async def leave(self, waiter: Waiter) -> None:
+        """Wait no more."""
+        watcher = self.watchers[waiter.group]
+        watcher.leave(waiter)
+        if watcher.is_idle:
+            del self.watchers[waiter.group]
+            await _surely(watcher.close())
 
     def _chosen(self, own: str, common: str) -> str:
         """Choose the list: many jobs with a list of their own each are better asked for with a common one."""
@@ -54,7 +58,6 @@ class Shared(SharedConnection):
         return common if common in self.watchers or alone >= _ALONE else own
 
 
-_Key = tuple[str, str, str]
 _loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, Shared]] = WeakKeyDictionary()
 
 
@@ -67,19 +70,30 @@ async def shared_connection(service: str, conn_id: str, place: Mapping[str, Any]
         conn_id: The connection's id.
         place: What overrides the connection, as keyword arguments of the hook.
     """
+    connection = take(service, conn_id, place)
+    try:
+        yield connection
+    finally:
+        await give_back(connection)
+
+
+def take(service: str, conn_id: str, place: Mapping[str, Any]) -> Shared:
+    """Begin to use a connection; see `shared_connection`. Until `give_back`."""
     connections = _connections()
     key = (service, conn_id, json.dumps(place, sort_keys=True))
     connection = connections.get(key)
     if connection is None:
-        connection = connections[key] = Shared(service, conn_id, place)
+        connection = connections[key] = Shared(key, place)
     connection.users += 1
-    try:
-        yield connection
-    finally:
-        connection.users -= 1
-        if not connection.users:
-            del connections[key]
-            await _surely(connection.close())
+    return connection
+
+
+async def give_back(connection: Shared) -> None:
+    """Use it no more."""
+    connection.users -= 1
+    if not connection.users:
+        del _connections()[connection.key]
+        await _surely(connection.close())
 
 
 def _connections() -> dict[_Key, Shared]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_batch_provider.jobs import Job, JobRef, Waiting, Watch, details
-from airflow_batch_provider.watching.registry import shared_connection
+from airflow_batch_provider.watching.registry import Shared, give_back, take
 from airflow_batch_provider.watching.watcher import Missed, Waiter
 
 
@@ -23,10 +23,21 @@ async def watched(service: str, conn_id: str, place: Mapping[str, Any], ref: Job
     Raises:
         BatchError: As `jobs.finish`.
     """
-    async with shared_connection(service, conn_id, place) as connection:
-        async with connection.joined(ref, watch) as waiter:
+    # No context managers: the generator of each would be kept for as long as one waits, and thousands do.
+    connection = take(service, conn_id, place)
+    try:
+        waiter = await connection.join(ref, watch)
+        try:
             job = await _ended(waiter)
-        return await connection.ask(lambda service: details(service, ref, job, watch))
+        finally:
+            await connection.leave(waiter)
+        return await _detailed(connection, ref, job, watch)
+    finally:
+        await give_back(connection)
+
+
+async def _detailed(connection: Shared, ref: JobRef, job: Job, watch: Watch) -> Job:
+    return await connection.ask(lambda service: details(service, ref, job, watch))
 
 
 async def _ended(waiter: Waiter) -> Job:

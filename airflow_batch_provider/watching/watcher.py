@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from airflow_batch_provider.errors import PASSING, BatchError, ConnectionFailed, Throttled
 from airflow_batch_provider.flow import Flow
 from airflow_batch_provider.jobs import Job, JobPage, JobRef, JobState, Service, Watch
-from airflow_batch_provider.watching.clock import Clock, next_due, on_beat
+from airflow_batch_provider.watching.clock import Clock, first_wait, next_due, on_beat
 from airflow_batch_provider.watching.connection import apart, copied
 from airflow_batch_provider.watching.listing import Listing, reads_on
 
@@ -50,7 +50,8 @@ class Waiter:
     Args:
         ref: The job.
         watch: How it is waited for.
-        now: Seconds of the event loop's clock.
+        group: Whose watcher asks for the job; see `jobs.Service.group`.
+        due: When the job is to be asked for first, seconds of the event loop's clock.
     """
 
     __slots__ = (
@@ -59,16 +60,18 @@ class Waiter:
         "_reader",
         "_service",
         "clock",
+        "group",
         "heard",
         "in_trouble",
         "ref",
         "watch",
     )
 
-    def __init__(self, ref: JobRef, watch: Watch, now: float) -> None:
+    def __init__(self, ref: JobRef, watch: Watch, group: str, due: float) -> None:
         self.ref = ref
         self.watch = watch
-        self.clock = Clock(due=now)
+        self.group = group
+        self.clock = Clock(due)
         self.heard: str | None = None
         self.in_trouble = False
         self._letters: deque[Job | Missed | Exception] = deque()
@@ -169,18 +172,20 @@ class Watcher:
 
     Args:
         connection: Through which it asks.
-        has_list: Whether there is a list.
+        group: The jobs' list; empty if there is none.
     """
 
-    def __init__(self, connection: Connection, *, has_list: bool) -> None:
+    def __init__(self, connection: Connection, group: str) -> None:
         self._connection = connection
+        self._group = group
         self._loop = asyncio.get_running_loop()
-        self._listing = Listing(self._loop.time()) if has_list else None
+        self._listing = Listing(self._loop.time()) if group else None
         self._waiters: dict[Waiter, None] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._reading_list = False
+        self._listed_at: float | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -194,7 +199,8 @@ class Watcher:
 
     def join(self, ref: JobRef, watch: Watch) -> Waiter:
         """Begin to wait for a job."""
-        waiter = Waiter(ref, watch, self._loop.time())
+        now, longest = self._loop.time(), watch.longest(watch.now() - ref.submitted_at)
+        waiter = Waiter(ref, watch, self._group, now + watch.until(first_wait(now, longest, self._listed_at)))
         self._waiters[waiter] = None
         if self._task is None:
             self._start()
@@ -297,6 +303,7 @@ class Watcher:
         """Ask for many jobs with a list. Those that it lacks are still due, to be asked for one by one."""
         self._reading_list = True
         asked_at, began = near[0].watch.now(), self._loop.time()
+        self._listed_at = began
         unheard = dict.fromkeys(near)
         try:
             await self._read_list(unheard, listing, began)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_batch_provider.watching.clock import Clock, next_due, on_beat
+from airflow_batch_provider.watching.clock import Clock, first_wait, next_due, on_beat
 
 
 @pytest.mark.parametrize(
@@ -13,13 +13,14 @@ from airflow_batch_provider.watching.clock import Clock, next_due, on_beat
         (Clock(due=10.1, interval=30.0), False, True),
         (Clock(due=13.0, interval=30.0), False, True),
         (Clock(due=13.1, interval=30.0), False, False),
-        (Clock(due=10.1), False, False),
+        (Clock(due=10.1, interval=0.5), False, False),
+        (Clock(due=12.0), False, True),
         (Clock(due=9.0, interval=30.0, listed=False), True, False),
         (Clock(due=9.0, interval=30.0, asking=True), False, False),
     ],
 )
 def test_who_is_due_and_who_comes_along(clock, due, near):
-    """At its time a job is due; in the tenth of its interval before, a list is worth something to it."""
+    """At its time a job is due; in the tenth of its interval before, or at first, a list helps it."""
     assert clock.is_due(10.0) is due
     assert clock.is_near(10.0) is near
 
@@ -29,6 +30,15 @@ def test_the_next_is_the_first_that_is_not_being_asked_for():
     assert next_due([Clock(3.0), Clock(2.0), Clock(1.0, asking=True)]) == 2.0
     assert next_due([Clock(1.0, asking=True)]) is None
     assert next_due([]) is None
+
+
+@pytest.mark.parametrize(
+    ("interval", "listed_at", "seconds"),
+    [(30.0, None, 0.0), (30.0, 100.0, 7.5), (30.0, 95.0, 2.5), (30.0, 92.0, 0.0), (3600.0, 100.0, 10.0)],
+)
+def test_newcomers_wait_for_each_other_while_lists_are_read(interval, listed_at, seconds):
+    """Lists for newcomers begin a quarter of an interval apart, or ten seconds if that is less."""
+    assert first_wait(100.0, interval, listed_at) == seconds
 
 
 def test_jobs_of_different_lists_are_asked_for_in_the_same_instants():

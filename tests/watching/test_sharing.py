@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from contextvars import ContextVar
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -143,6 +145,61 @@ def test_a_list_that_takes_long_is_not_read_twice_at_once(emulator):
 
     lists = read()
     assert all(before["time"] + 2 <= after["time"] for before, after in pairwise(lists))
+
+
+def old(refs):
+    """Return the same jobs, as if they had been submitted an hour ago: asked for at the full interval."""
+    return [replace(ref, submitted_at=ref.submitted_at - 3600) for ref in refs]
+
+
+def firsts(emulator):
+    """Return the first pages of the lists that were read."""
+    pages = [one for one in emulator.requests(plane="batch") if one["path"].endswith("/jobs")]
+    return [one for one in pages if not one["query"]]
+
+
+def test_those_who_come_one_by_one_share_a_list(emulator):
+    """A triggerer that takes over many tasks reads the list a few times, not once for each that begins."""
+    refs = old(emulator.submit(60))
+    emulator.forget()
+
+    async def story():
+        tasks = []
+        for ref in refs:
+            tasks += waits([ref], poll_interval=6.0)
+            await asyncio.sleep(0.05)
+        await until(lambda: len(firsts(emulator)) >= 4)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(story())
+
+    began = [one["time"] for one in firsts(emulator)]
+    # A quarter of the interval apart; before the first, a token is asked for.
+    assert all(after - before >= 1.0 for before, after in pairwise(began))
+
+
+def test_who_waits_for_a_list_is_asked_for_before_the_deadline_ends_it(emulator):
+    """A resumed task whose deadline is near learns that its job has ended, though a list was just read."""
+    refs = old(emulator.submit(5))
+    emulator.cancel(refs[4])
+    emulator.forget()
+
+    async def story():
+        tasks = waits(refs[:4], poll_interval=30.0)
+        await until(lambda: firsts(emulator))
+        last = trigger_for(refs[4], poll_interval=30.0, deadline=time.time() + 1)
+        event = await asyncio.wait_for(outcome(last), 5)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return event
+
+    event = asyncio.run(story())
+
+    assert event["outcome"] == "done"
+    assert event["job"]["state"] == "canceled"
 
 
 def test_a_long_history_is_not_read_for_a_few_jobs(emulator):

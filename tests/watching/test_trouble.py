@@ -265,7 +265,7 @@ def test_an_error_that_concerns_all_names_each_one_s_own_job(emulator):
 
     async def story():
         error = ConnectionFailed("Refused.")
-        waiters = [Waiter(JobRef("azure_ml", name), Watch(), 0.0) for name in "ab"]
+        waiters = [Waiter(JobRef("azure_ml", name), Watch(), "", 0.0) for name in "ab"]
         for waiter in waiters:
             waiter.fail(error, 0.0)
         letters = [await waiter.read() for waiter in waiters]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -18,13 +17,13 @@ from airflow_batch_provider.errors import (
     AnswerLost,
     BatchError,
     InvalidInput,
-    NotFound,
     ServiceUnavailable,
     UnexpectedAnswer,
 )
 from airflow_batch_provider.flow import RETRY, Flow, pause, send, send_once
 from airflow_batch_provider.jobs import Job, JobPage, JobRef, JobState, Log, Traces
 from airflow_batch_provider.services.azure_ml.answers import inner, need, read
+from airflow_batch_provider.services.azure_ml.asking import Asking
 from airflow_batch_provider.services.azure_ml.calls import Call, endpoint_name, reference
 from airflow_batch_provider.services.azure_ml.deployments import Deployment, Deployments, check
 from airflow_batch_provider.services.azure_ml.history import failure_text, logs
@@ -33,7 +32,7 @@ from airflow_batch_provider.services.azure_ml.invocation import Invocation
 from airflow_batch_provider.services.azure_ml.listing import POLL, SERVICE, job, job_id, page, studio
 from airflow_batch_provider.services.azure_ml.outputs import default_datastore_uri, job_outputs
 from airflow_batch_provider.services.azure_ml.traces import digest, recent, traces
-from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask, segment
+from airflow_batch_provider.services.azure_ml.workspace import Workspace, ask
 from airflow_batch_provider.values import shown
 
 _INVOKE_ACTION = "batchEndpoints/deployments/jobs/write"
@@ -162,34 +161,8 @@ class BatchEndpoints:
         return self.asking(ref)()
 
     def asking(self, ref: JobRef) -> Callable[[], Flow[Job]]:
-        """Return what asks for one job, with requests that are built once: httpx takes its time for a URL."""
-        scoring_uri = ref.place.get("scoring_uri")
-
-        @cache
-        def of_data_plane() -> httpx.Request:
-            return ask("GET", f"{scoring_uri}/{segment('job id', ref.id)}", "ml")
-
-        @cache
-        def of_workspace() -> httpx.Request:
-            return ask("GET", self.workspace.url("jobs", ref.id), "arm")
-
-        def get() -> Flow[Job]:
-            if not scoring_uri:
-                return (yield from self._read(ref, of_workspace()))
-            try:
-                return (yield from self._read(ref, of_data_plane()))
-            except NotFound:
-                # An endpoint that is gone, or a gateway: the workspace knows whether the job is.
-                return (yield from self._read(ref, of_workspace()))
-
-        return get
-
-    def _read(self, ref: JobRef, request: httpx.Request) -> Flow[Job]:
-        doing = f"asking for job {ref.id}"
-        response = yield from send(request, retry=POLL)
-        answer = read(response, doing, action="jobs/read")
-        need(answer, doing, "properties", "status")
-        return job(answer, ref)
+        """Return what asks for one job, again and again."""
+        return Asking(self.workspace, ref)
 
     def group(self, ref: JobRef) -> str:
         """Name the list of the job's endpoint: its scoring URI; empty if that is not known."""
