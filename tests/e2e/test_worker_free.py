@@ -51,10 +51,9 @@ def test_a_task_runs_with_no_worker(start, airflow, service):
     assert f"Submitted job {job['id']}" in log
 
 
-@rows((AZURE_ML,))
-def test_a_triggerer_renders_what_a_worker_would(airflow, emulator, service):
+def test_a_triggerer_renders_what_a_worker_would(airflow, emulator):
     """Dates, the run and its configuration, the task, and variables, for which the triggerer asks Airflow."""
-    dag = f"{service.name}_templates_worker_free"
+    dag = "azure_ml_templates_worker_free"
     variables = {"owner": "night shift", "shop": '{"town": "Rome"}'}
     airflow.unpause(dag)
     for key, value in variables.items():
@@ -65,7 +64,7 @@ def test_a_triggerer_renders_what_a_worker_would(airflow, emulator, service):
     assert airflow.wait_for_run(dag, run, SECONDS) == "success"
     assert no_worker(airflow.task_instances(dag, run)[0])
     job_id = airflow.xcom(dag, run, "score", "job_id")
-    (job,) = [job for job in service.jobs(emulator) if job["id"] == job_id]
+    (job,) = [job for job in AZURE_ML.jobs(emulator) if job["id"] == job_id]
     assert (
         job["tags"].items()
         >= {
