@@ -19,7 +19,7 @@ _SAFE = 0.8
 _GROWTH = 1.1
 _STEP_SECONDS, _SLOW_STEP_SECONDS = 1.0, 30.0
 _PATIENCE_SECONDS = 300.0
-"""After a refusal, before more than what is safe is tried: each such try costs somebody a refusal."""
+"""After a rate was refused, before more than what is safe is tried: each such try costs a refusal."""
 
 
 class Bucket:
@@ -38,7 +38,7 @@ class Bucket:
         self._full_rate = self.rate = rate
         self._ceiling = rate
         self._tokens = self._most()
-        self._as_of = self._grown_at = self._slowed_at = self._held_until = now
+        self._as_of = self._grown_at = self._slowed_at = self._held_until = self._patient_until = now
         self._second = (now, 0, 0)
         self._refused_share = 0.0
 
@@ -83,6 +83,8 @@ class Bucket:
         self._ceiling = max(least, refused * _SAFE)
         self._tokens = min(self._tokens, 1.0)
         self._slowed_at = self._grown_at = self._held_until
+        if self._ceiling > least:  # Else too little was sent to tell a rate.
+            self._patient_until = self._slowed_at + _PATIENCE_SECONDS
 
     def _least(self) -> float:
         usual = _LEAST_RATE if self._refused_share > _MANY else _USUAL_RATE
@@ -102,7 +104,7 @@ class Bucket:
             is_safe = self.rate < self._ceiling
             at = self._grown_at + (_STEP_SECONDS if is_safe else _SLOW_STEP_SECONDS)
             if not is_safe:
-                at = max(at, self._slowed_at + _PATIENCE_SECONDS)
+                at = max(at, self._patient_until)
             if now < at:
                 return
             self._grown_at = at

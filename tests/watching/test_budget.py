@@ -117,6 +117,17 @@ def test_the_rate_comes_back_soon_to_what_is_safe_and_slowly_beyond(limit):
     assert bucket.rate == pytest.approx(48.4)
 
 
+def test_a_refusal_while_little_is_sent_is_soon_forgotten():
+    """One of a few requests that is refused says nothing of the rate: more is tried within half a minute."""
+    bucket = Bucket(0, 0.0)
+    spent(bucket, 2, 0.0, 1.0)
+    bucket.slow(0.9, 1.0, 0.0)
+    assert bucket.rate == 10
+
+    bucket.delay(32.0)
+    assert bucket.rate == pytest.approx(11)
+
+
 def test_the_rate_never_grows_beyond_its_limit():
     """After a quiet while everything is as it was."""
     bucket = Bucket(10, 0.0)
